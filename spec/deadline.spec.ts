@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Deadlines } from '../src/deadline.js';
+import { KvError } from '../src/errors.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function race<T>(deadlines: Deadlines, work: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
+  return deadlines.race(work, { timeout, ...(signal === undefined ? {} : { signal }) }, 'put', { backend: 'test', outcome: 'unknown' });
+}
+
+const never = new Promise<never>(() => {});
+
+describe('a deadline', () => {
+  test('gives up what takes too long, at its time and not before', async () => {
+    const settled = vi.fn();
+    race(new Deadlines(), never, 1000).catch(settled);
+    await vi.advanceTimersByTimeAsync(999);
+    expect(settled).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(21);
+    const error: unknown = settled.mock.calls[0]?.[0];
+    expect(KvError.is(error) && [error.code, error.outcome, error.message]).toEqual([
+      'timeout',
+      'unknown',
+      'put: no answer within 1000 ms',
+    ]);
+  });
+
+  test('that comes later does not hold up one that comes sooner', async () => {
+    const deadlines = new Deadlines();
+    const settled: number[] = [];
+    for (const timeout of [3000, 1000, 2000]) race(deadlines, never, timeout).catch(() => settled.push(timeout));
+    await vi.advanceTimersByTimeAsync(1500);
+    expect(settled).toEqual([1000]);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(settled).toEqual([1000, 2000, 3000]);
+  });
+
+  test('leaves no timer once everything has settled', async () => {
+    const deadlines = new Deadlines();
+    await expect(race(deadlines, Promise.resolve(1), 1000)).resolves.toBe(1);
+    await expect(race(deadlines, Promise.reject(new Error('no')), 1000)).rejects.toThrow('no');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('of more than 24.8 days does not come at once', async () => {
+    const settled = vi.fn();
+    race(new Deadlines(), never, 2 ** 40).catch(settled);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(settled).not.toHaveBeenCalled();
+  });
+
+  test('that is endless takes no timer', () => {
+    void race(new Deadlines(), never, Infinity);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('an aborted signal rejects at once, with its reason as the cause', async () => {
+    const controller = new AbortController();
+    const answer = race(new Deadlines(), never, 1000, controller.signal);
+    controller.abort('enough');
+    await expect(answer).rejects.toMatchObject({ code: 'aborted', cause: 'enough', outcome: 'unknown' });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('closing drops all of them', () => {
+    const deadlines = new Deadlines();
+    void race(deadlines, never, 1000);
+    deadlines.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,130 @@
+/** Loading the packed package: every subpath in both module systems, and nothing that was not asked for. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, inject, test } from 'vitest';
+import { attempt, execute } from './execute.js';
+
+interface Manifest {
+  readonly exports: Record<string, { import: { default: string } } | string>;
+  readonly peerDependencies: Record<string, string>;
+}
+
+const consumer = inject('consumer');
+const bare = inject('bare');
+const manifest = JSON.parse(readFileSync(join(consumer, 'node_modules/rxkv/package.json'), 'utf8')) as Manifest;
+
+/** What a user writes after "from", and the file behind it. */
+const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
+  typeof target === 'string' ? [] : [{ name: `rxkv${subpath.slice(1)}`, file: target.import.default }],
+);
+const clients = Object.keys(manifest.peerDependencies).filter(name => name !== 'rxjs');
+
+/** Backends that run without a client. */
+const clientless = ['memory'];
+
+async function names(program: string): Promise<Record<string, string[]>> {
+  const { stdout } = await execute(process.execPath, [program, ...subpaths.map(({ name }) => name)], consumer);
+  return JSON.parse(stdout) as Record<string, string[]>;
+}
+
+async function loaded(program: string, project: string, name: string): Promise<string[]> {
+  const log = join(project, `loaded-${name.replaceAll('/', '-')}.log`);
+  const { stdout } = await execute(process.execPath, [program, name, log], project);
+  return JSON.parse(stdout) as string[];
+}
+
+/** 'rxjs' of file:///somewhere/node_modules/rxjs/dist/cjs/index.js */
+function packagesOf(urls: readonly string[]): Set<string> {
+  const found = urls.map(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]);
+  return new Set(found.filter(name => name !== undefined));
+}
+
+/** The backend whose folder the file is in. */
+function backendOf(file: string): string | undefined {
+  return /\/backends\/([^/]+)\//.exec(file)?.[1];
+}
+
+describe('every subpath', () => {
+  test('can be imported and required, and exports the same names either way', async () => {
+    const [imported, required] = await Promise.all([names('names.mjs'), names('names.cjs')]);
+    expect(Object.keys(imported)).toEqual(subpaths.map(({ name }) => name));
+    expect(required).toEqual(imported);
+  });
+
+  test('exports what the documentation says', async () => {
+    const found = await names('names.mjs');
+    expect(found.rxkv).toEqual(
+      expect.arrayContaining(
+        ['createStore', 'KvError', 'text', 'mapKeys', 'bytes', 'utf8', 'json'].concat([
+          'diff',
+          'deltas',
+          'toSnapshot',
+          'decode',
+          'retryTransient',
+          'whileHeld',
+          'whileLeading',
+        ]),
+      ),
+    );
+    expect(found['rxkv/memory']).toEqual(expect.arrayContaining(['memory', 'createWorld']));
+    expect(found['rxkv/lmdb']).toContain('lmdb');
+    expect(found['rxkv/open']).toContain('open');
+    expect(found['rxkv/driver']).toContain('KvError');
+    expect(found['rxkv/conformance']?.length).toBeGreaterThan(0);
+  });
+
+  test('package.json is a subpath too, for tools', async () => {
+    const { stdout } = await execute(process.execPath, ['-p', 'require("rxkv/package.json").name'], consumer);
+    expect(stdout.trim()).toBe('rxkv');
+  });
+
+  test('what is not exported cannot be reached', async () => {
+    const { code, stderr } = await attempt(process.execPath, ['-e', 'require("rxkv/dist/cjs/store.js")'], consumer);
+    expect(code).toBe(1);
+    expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+});
+
+describe.each([
+  { how: 'imported', program: 'loaded.mjs' },
+  { how: 'required', program: 'loaded.cjs' },
+])('$how', ({ program }) => {
+  test.each(subpaths)('$name loads no client but its own, and no other backend', async ({ name, file }) => {
+    const urls = await loaded(program, consumer, name);
+    expect(urls.some(url => url.endsWith(file.replace('./dist/esm/', '/')))).toBe(true);
+    const backend = backendOf(file);
+    const own = backend === undefined ? [] : [backend, 'local'];
+    const others = urls
+      .filter(url => url.includes('/node_modules/rxkv/'))
+      .filter(url => !own.concat('undefined').includes(`${backendOf(url)}`));
+    expect(others).toEqual([]);
+    expect(clients.filter(client => packagesOf(urls).has(client)).length).toBeLessThanOrEqual(
+      backend === undefined || clientless.includes(backend) ? 0 : 1,
+    );
+  });
+
+  test.each(subpaths.filter(({ file }) => [undefined, ...clientless].includes(backendOf(file)) && !file.includes('/conformance/')))(
+    '$name needs rxjs alone: no other package, no module of Node',
+    async ({ name }) => {
+      const urls = await loaded(program, bare, name);
+      expect([...packagesOf(urls)].filter(found => !['rxkv', 'rxjs', 'tslib'].includes(found))).toEqual([]);
+      expect(urls.filter(url => url.startsWith('node:'))).toEqual([]);
+    },
+  );
+});
+
+test('the loader sees a client where there is one', async () => {
+  for (const program of ['loaded.mjs', 'loaded.cjs']) {
+    const urls = await loaded(program, consumer, 'lmdb');
+    expect(packagesOf(urls)).toContain('lmdb');
+  }
+});
+
+test('opening a URL whose client is not installed says what to install', async () => {
+  const { stdout } = await execute(process.execPath, ['without-client.mjs', 'lmdb:./data'], bare);
+  expect(JSON.parse(stdout)).toEqual({
+    recognised: true,
+    code: 'unsupported',
+    message: expect.stringContaining('npm install lmdb') as string,
+  });
+});

@@ -1,0 +1,236 @@
+import { firstValueFrom, Subject } from 'rxjs';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createWorld, memory } from '../src/backends/memory/index.js';
+import type { Driver, Outcome } from '../src/driver.js';
+import { KvError } from '../src/errors.js';
+import type { Store } from '../src/interface.js';
+import { createStore } from '../src/store.js';
+import { text } from '../src/text.js';
+
+const stores: Store[] = [];
+
+function open(driver: Driver = memory(), options?: Parameters<typeof createStore>[1]): Store {
+  const store = createStore(driver, options);
+  stores.push(store);
+  return store;
+}
+
+afterEach(async () => {
+  await Promise.all(stores.splice(0).map(store => store.close()));
+});
+
+/** A driver whose commits answer when a spec says so. */
+function slow(): { driver: Driver; answer: (outcome: Outcome) => void; calls: () => number } {
+  const driver = memory();
+  const pending: ((outcome: Outcome) => void)[] = [];
+  driver.commit = () => new Promise(resolve => pending.push(resolve));
+  return { driver, answer: outcome => pending.shift()?.(outcome), calls: () => pending.length };
+}
+
+describe('createStore', () => {
+  test('refuses what is no driver, a driver that has a store, and options that it does not know', () => {
+    const driver = memory();
+    open(driver);
+    expect(() => createStore(driver)).toThrow(/already has a store/);
+    expect(() => createStore(undefined as never)).toThrow(/needs a driver/);
+    expect(() => createStore(memory(), { timout: 5 } as never)).toThrow(/did you mean "timeout"/);
+    for (const timeout of [0, -1, Number.NaN, '5' as never]) expect(() => createStore(memory(), { timeout })).toThrow(/timeout is a number of ms/);
+    expect(() => createStore(memory(), { linger: -1 })).toThrow(/linger/);
+  });
+
+  test('does nothing before it is used', () => {
+    const store = open();
+    expect(store.native).toBeUndefined();
+    expect(store.backend).toBe('memory');
+  });
+});
+
+describe('a call', () => {
+  test('always rejects, never throws', async () => {
+    const store = open();
+    for (const call of [
+      () => store.get('a//b'),
+      () => store.get(undefined as never),
+      () => store.put('a', 5 as never),
+      () => store.put('a', 'b', { ttl: Number.NaN }),
+      () => store.put('a', 'b', { tll: 5 } as never),
+      () => store.list('a', { depth: 0 }),
+      () => store.get('a', { consistency: 'weak' as never }),
+      () => store.get('a', { timeout: -1 }),
+      () => store.get('a', { signal: {} as never }),
+      () => store.get('a', 'strong' as never),
+      () => store.update('a', undefined as never),
+      () => store.atomicPut('a', 'b', null as never),
+      () => store.atomicDelete('a', undefined as never),
+      () => store.transaction(undefined as never),
+      () => store.transaction({ ops: [{}] as never }),
+      () => store.transaction({ ops: [{ put: 'a', value: '', delete: 'a' } as never] }),
+      () => store.lock('a', { wait: -1 }),
+      () => store.lock('a', { ttl: 0 }),
+      () => store.withLock('a', undefined as never),
+      () => store.put('a', 'b', { lock: {} as never }),
+    ]) {
+      await expect(call(), call.toString()).rejects.toMatchObject({ name: 'KvError', code: 'invalid' });
+    }
+  });
+
+  test('with an aborted signal asks nobody', async () => {
+    const { driver, calls } = slow();
+    const store = open(driver);
+    await expect(store.put('a', 'b', { signal: AbortSignal.abort('why') })).rejects.toMatchObject({ code: 'aborted', cause: 'why' });
+    expect(calls()).toBe(0);
+  });
+
+  test('aborted under way rejects at once, and a write may have been applied', async () => {
+    const { driver, answer } = slow();
+    const store = open(driver);
+    const controller = new AbortController();
+    const put = store.put('a', 'b', { signal: controller.signal });
+    controller.abort();
+    await expect(put).rejects.toMatchObject({ code: 'aborted', outcome: 'unknown' });
+    answer({ ok: true, results: [{}] });
+  });
+
+  test('with a foreign error of the driver rejects as internal', async () => {
+    const driver = memory();
+    driver.list = () => Promise.reject(new TypeError('boom'));
+    await expect(open(driver).get('a')).rejects.toMatchObject({ code: 'internal', backend: 'memory' });
+    const throwing = memory();
+    throwing.list = () => {
+      throw new TypeError('boom');
+    };
+    await expect(open(throwing).get('a')).rejects.toMatchObject({ code: 'internal' });
+  });
+
+  test('copies the bytes that it is given', async () => {
+    const store = open();
+    const bytes = Buffer.from('before');
+    const put = store.put('a', bytes);
+    bytes.fill(0);
+    await put;
+    expect(text(await store.get('a'))).toBe('before');
+  });
+
+  test('says which option was probably meant', async () => {
+    await expect(open().put('a', 'b', { tll: 5 } as never)).rejects.toThrow('unknown option "tll" of put: did you mean "ttl"?');
+  });
+});
+
+describe('close', () => {
+  test('lets calls in flight settle, refuses new ones, and is harmless again', async () => {
+    const { driver, answer } = slow();
+    const store = open(driver, { timeout: 1000 });
+    const put = store.delete('a');
+    const closing = store.close();
+    await expect(store.get('a')).rejects.toMatchObject({ code: 'closed' });
+    answer({ ok: true, results: [{ existed: true }] });
+    await expect(put).resolves.toBe(true);
+    await closing;
+    await store.close();
+  });
+
+  test('gives up calls that do not settle, within the timeout', async () => {
+    const { driver } = slow();
+    const store = open(driver, { timeout: 200 });
+    const put = store.put('a', 'b');
+    const started = performance.now();
+    const closing = store.close();
+    await expect(put).rejects.toMatchObject({ code: 'closed', outcome: 'unknown' });
+    await closing;
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('completes every stream, and later subscriptions are told', async () => {
+    const store = open();
+    const ends: string[] = [];
+    const follow = (name: string, store$: ReturnType<Store['watch$']> | ReturnType<Store['watchTree$']>): void => {
+      (store$ as Subject<unknown>).subscribe({ complete: () => ends.push(name) });
+    };
+    follow('watch$', store.watch$('a'));
+    follow('watchTree$', store.watchTree$('a'));
+    follow('view', store.at('x').watchTree$('', { depth: 1 }));
+    follow('leader$', store.leader$('a') as never);
+    follow('lock$', store.lock$('a') as never);
+    follow('elect$', store.elect$('a', { id: 'me' }) as never);
+    follow('keepAlive$', store.keepAlive$('k', '', { ttl: 1000 }) as never);
+    follow('status$', store.status$ as never);
+    await store.close();
+    expect(ends.sort()).toEqual(['elect$', 'keepAlive$', 'leader$', 'lock$', 'status$', 'view', 'watch$', 'watchTree$']);
+    for (const late$ of [store.watch$('a'), store.watchTree$('a'), store.leader$('a'), store.lock$('a'), store.keepAlive$('a', '', { ttl: 1000 })]) {
+      await expect(firstValueFrom(late$ as never)).rejects.toMatchObject({ code: 'closed' });
+    }
+  });
+
+  test('of a view closes nothing', async () => {
+    const store = open();
+    await store.at('a').close();
+    await store.at('a').at('b').close();
+    await expect(store.at('a').put('b', 'c')).resolves.toMatchObject({ key: 'b' });
+    expect(text(await store.get('a/b'))).toBe('c');
+  });
+});
+
+describe('status$', () => {
+  test('goes idle, connecting, live, stale, live, closed', async () => {
+    const world = createWorld();
+    const store = open(memory({ world }));
+    const states: string[] = [];
+    store.status$.subscribe(({ state, error }) => states.push(error === undefined ? state : `${state}: ${error.code}`));
+    await store.get('a');
+    world.cut();
+    await expect(store.get('a')).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(store.get('a')).rejects.toMatchObject({ code: 'unavailable' });
+    world.heal();
+    await store.get('a');
+    await store.close();
+    expect(states).toEqual(['idle', 'connecting', 'live', 'stale: unavailable', 'live', 'closed']);
+  });
+
+  test('a conflict is an answer', async () => {
+    const store = open();
+    await store.put('a', '');
+    const states: string[] = [];
+    store.status$.subscribe(({ state }) => states.push(state));
+    await expect(store.atomicPut('a', '', undefined)).rejects.toMatchObject({ code: 'conflict' });
+    expect(states).toEqual(['live']);
+  });
+});
+
+describe('an update', () => {
+  test('that is aborted writes nothing more', async () => {
+    const store = open();
+    const controller = new AbortController();
+    const change = vi.fn(async () => {
+      controller.abort();
+      await Promise.resolve();
+      return 'late';
+    });
+    await expect(store.update('a', change, { signal: controller.signal })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(store.get('a')).resolves.toBeUndefined();
+  });
+
+  test('is told that another came in between, and goes on from there', async () => {
+    const store = open();
+    await store.put('a', '1');
+    const seen: (string | undefined)[] = [];
+    await store.update('a', async current => {
+      seen.push(text(current));
+      if (seen.length === 1) await store.put('a', '2');
+      return `${text(current)}!`;
+    });
+    expect(seen).toEqual(['1', '2']);
+    expect(text(await store.get('a'))).toBe('2!');
+  });
+
+  test('whose outcome is unknown is thrown, not repeated', async () => {
+    const driver = memory();
+    const store = open(driver);
+    let commits = 0;
+    driver.commit = () => {
+      commits++;
+      return Promise.reject(new KvError('timeout', 'no answer', { outcome: 'unknown' }));
+    };
+    await expect(store.update('a', () => 'x')).rejects.toMatchObject({ code: 'timeout', outcome: 'unknown' });
+    expect(commits).toBe(1);
+  });
+});

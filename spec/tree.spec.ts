@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import type { Entry } from '../src/entry.js';
+import { fromSorted, get, insert, iterate, merge, remove, replaceRange, sizeOf, split, type Tree, walkChanges } from '../src/tree.js';
+
+function entry(key: string, revision = 1n): Entry {
+  return { key, value: new Uint8Array([1]), revision, created: 1n, leased: false };
+}
+
+function numbered(n: number): Entry[] {
+  return Array.from({ length: n }, (_, i) => entry(`k${String(i).padStart(6, '0')}`));
+}
+
+function keysOf(tree: Tree, from?: string, to?: string): string[] {
+  return [...iterate(tree, from, to)].map(({ key }) => key);
+}
+
+function visits(before: Tree, after: Tree): string[] {
+  const seen: string[] = [];
+  walkChanges(before, after, (previous, next) => {
+    seen.push(`${previous === undefined ? '+' : next === undefined ? '-' : '~'}${(previous ?? next)?.key}`);
+  });
+  return seen;
+}
+
+describe('tree', () => {
+  const abc = fromSorted(['a', 'b', 'c'].map(key => entry(key)));
+
+  test('an empty tree has nothing', () => {
+    expect(sizeOf(undefined)).toBe(0);
+    expect(get(undefined, 'a')).toBeUndefined();
+    expect(keysOf(undefined)).toEqual([]);
+    expect(remove(undefined, 'a')).toBeUndefined();
+    expect(split(undefined, 'a')).toEqual([undefined, undefined]);
+  });
+
+  test('a changed tree leaves the one it came from as it was', () => {
+    const more = insert(remove(abc, 'b'), entry('d'));
+
+    expect(keysOf(abc)).toEqual(['a', 'b', 'c']);
+    expect(keysOf(more)).toEqual(['a', 'c', 'd']);
+  });
+
+  test('the order is that of UTF-16 units, also beyond the BMP', () => {
+    // U+1F600 is D83D DE00: before U+FF5E here, after it in UTF-8.
+    const tree = ['～', '😀', 'z'].map(key => entry(key)).reduce<Tree>((to, one) => insert(to, one), undefined);
+
+    expect(keysOf(tree)).toEqual(['z', '😀', '～']);
+  });
+
+  test('inserting the entry that is there and removing a key that is not give the very same tree', () => {
+    expect(insert(abc, get(abc, 'a') as Entry)).toBe(abc);
+    expect(remove(abc, 'bb')).toBe(abc);
+  });
+
+  test('iterating starts at the lower bound and ends before the upper one', () => {
+    expect(keysOf(abc, 'b')).toEqual(['b', 'c']);
+    expect(keysOf(abc, 'aa', 'c')).toEqual(['b']);
+    expect(keysOf(abc, undefined, 'b')).toEqual(['a']);
+    expect(keysOf(abc, 'd')).toEqual([]);
+  });
+
+  test('split and merge undo each other', () => {
+    const [below, others] = split(abc, 'b');
+
+    expect(keysOf(below)).toEqual(['a']);
+    expect(keysOf(others)).toEqual(['b', 'c']);
+    expect(keysOf(merge(below, others))).toEqual(['a', 'b', 'c']);
+  });
+
+  test('replaceRange changes what is inside and gives the very same tree when it is left alone', () => {
+    expect(keysOf(replaceRange(abc, 'b', 'c', () => fromSorted([entry('b1'), entry('b2')])))).toEqual(['a', 'b1', 'b2', 'c']);
+    expect(keysOf(replaceRange(abc, undefined, 'c', () => undefined))).toEqual(['c']);
+    expect(replaceRange(abc, 'a', 'c', inside => inside)).toBe(abc);
+  });
+
+  test('a walk visits what differs in key order, and ends when told', () => {
+    const after = insert(insert(remove(abc, 'a'), entry('b', 2n)), entry('d'));
+    const first: string[] = [];
+
+    expect(visits(abc, after)).toEqual(['-a', '~b', '+d']);
+    expect(visits(after, abc)).toEqual(['+a', '~b', '-d']);
+    walkChanges(abc, after, (previous, next) => {
+      first.push((previous ?? next)?.key as string);
+      return false;
+    });
+    expect(first).toEqual(['a']);
+  });
+
+  test('trees of other shapes with the same entries have no changes', () => {
+    const entries = numbered(200);
+
+    expect(
+      visits(
+        fromSorted(entries),
+        entries.reduce<Tree>((to, one) => insert(to, one), undefined),
+      ),
+    ).toEqual([]);
+  });
+
+  test('a walk between related trees looks at few keys of many', () => {
+    let looks = 0;
+    const counted = numbered(10_000).map(one => ({
+      ...one,
+      get key() {
+        looks++;
+        return one.key;
+      },
+    }));
+    const before = fromSorted(counted);
+    const after = insert(remove(before, 'k001234'), entry('k007777', 2n));
+    looks = 0;
+
+    expect(visits(before, after)).toHaveLength(2);
+    // Two changes on paths of about 14 nodes, each key looked at a few times; the tree has 10 000.
+    expect(looks).toBeLessThan(400);
+  });
+});

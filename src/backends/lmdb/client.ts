@@ -1,0 +1,128 @@
+/** The client: the package lmdb as we use it, its folder, and the five databases that we keep in there. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { notLoaded, translated } from './errors.js';
+import { type Expiry, expiryKeys, headersOnly, numberKeys, type Owned, ownedKeys, type Stored, textKeys, whole } from './layout.js';
+import { preflight } from './preflight.js';
+
+/** One of the databases of an environment: an ordered map on disk. */
+export interface Database<K, V = Uint8Array<ArrayBuffer>> {
+  /** A copy of the bytes, ours to keep. */
+  getBinary(key: K): Uint8Array<ArrayBuffer> | undefined;
+  /** To be iterated to its end or left by `break`, within one turn: it pins a snapshot while it is open. */
+  getRange(range: {
+    readonly start: K;
+    readonly end?: K | undefined;
+    readonly limit?: number;
+  }): Iterable<{ readonly key: K; readonly value: V }>;
+  getKeys(range: { readonly start: K; readonly end?: K | undefined; readonly limit?: number }): Iterable<K>;
+  put(key: K, value: Uint8Array, version?: number): unknown;
+  remove(key: K): unknown;
+  /** Carries out what `write` asks for, all or nothing, if the entry still has that version; tells whether it had. */
+  ifVersion(key: K, version: number, write: () => void): Promise<boolean>;
+}
+
+export interface Client {
+  /** The environment, for what we do not cover. */
+  readonly native: unknown;
+  /** What is written under each key, without its bytes and with them: one database, read in two ways. */
+  readonly headers: Database<string, Stored>;
+  readonly rows: Database<string, Stored>;
+  /** revision → what that transaction changed */
+  readonly log: Database<number>;
+  readonly expiries: Database<Expiry>;
+  readonly owned: Database<Owned>;
+  readonly sessions: Database<string>;
+  /** Revision, compaction and the count of commits, in one record that has that count as its version. */
+  readonly meta: Database<string>;
+  /** Makes the next read see what was committed until now, by whomever. */
+  refresh(): void;
+  /** Runs `work` under the write lock that all processes share. What it wrote before it threw stays written. */
+  transaction(work: () => void): Promise<void>;
+  transactionSync<T>(work: () => T): T;
+  /** Resolves once all that was committed is on the disk. */
+  flushed(): Promise<unknown>;
+  /** Frees the slots of readers that died; how many. */
+  readerCheck(): number;
+  close(): Promise<void>;
+}
+
+/** What all processes of a folder must agree on is constant: the first to open it decides. */
+const settings = {
+  // A dot in the last segment would make it a file.
+  noSubdir: false,
+  maxDbs: 12,
+  // 126 by default, over all processes.
+  maxReaders: 1024,
+  encoding: 'binary',
+  keyEncoding: 'binary',
+  // We batch ourselves, and its own batches reject a promise that nobody holds when a commit fails.
+  eventTurnBatching: false,
+} as const;
+
+/** What lmdb's own types leave out: `put` with a version, key encoders, `flushed` as a thenable. */
+interface Environment {
+  openDB(name: string, options: object): unknown;
+  resetReadTxn(): void;
+  transaction<T>(work: () => T): Promise<T>;
+  transactionSync<T>(work: () => T): T;
+  readonly flushed: PromiseLike<unknown>;
+  readerCheck(): number;
+  close(): Promise<void>;
+}
+
+type Open = (options: object) => Environment;
+
+/**
+ * Opens the folder, making it (readable by its owner only) where it is absent.
+ *
+ * @throws KvError `unsupported` without the package lmdb, `invalid` where the folder holds what is no LMDB
+ *   database, `denied` without the permission
+ */
+export async function openClient(path: string): Promise<Client> {
+  const open = await load();
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    await preflight(path);
+    return clientOf(open({ path, ...settings }));
+  } catch (error) {
+    throw translated(error, path);
+  }
+}
+
+/** The file that grows with each commit. */
+export function dataFile(path: string): string {
+  return join(path, 'data.mdb');
+}
+
+async function load(): Promise<Open> {
+  try {
+    // lmdb's types describe a CommonJS module and know half of the options: Environment is what we rely on.
+    const { open } = (await import('lmdb')) as unknown as { open: Open };
+    return open;
+  } catch (error) {
+    throw notLoaded(error);
+  }
+}
+
+function clientOf(environment: Environment): Client {
+  // The casts are the confession for all of this file: openDB returns what its options say.
+  const database = <K, V = Uint8Array<ArrayBuffer>>(name: string, options: object): Database<K, V> =>
+    environment.openDB(`rxkv/${name}`, { encoding: 'binary', ...options }) as Database<K, V>;
+  return {
+    native: environment,
+    headers: database<string, Stored>('rows', { keyEncoder: textKeys, encoder: headersOnly }),
+    rows: database<string, Stored>('rows', { keyEncoder: textKeys, encoder: whole }),
+    log: database<number>('log', { keyEncoder: numberKeys }),
+    expiries: database<Expiry>('expiries', { keyEncoder: expiryKeys }),
+    owned: database<Owned>('owned', { keyEncoder: ownedKeys }),
+    sessions: database<string>('sessions', { keyEncoder: textKeys }),
+    meta: database<string>('meta', { keyEncoder: textKeys, useVersions: true }),
+    refresh: () => environment.resetReadTxn(),
+    transaction: work => environment.transaction(work),
+    transactionSync: work => environment.transactionSync(work),
+    flushed: async () => environment.flushed,
+    readerCheck: () => environment.readerCheck(),
+    close: () => environment.close(),
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Space: how much of the disk must be free before a batch.
+ *
+ * Not a nicety: lmdb 3.5 overruns a buffer while it composes the message of ENOSPC, and the process dies.
+ */
+import fs from 'node:fs';
+import { KvError } from '../../errors.js';
+import type { Batch } from '../local/table.js';
+
+const MiB = 2 ** 20;
+
+/** What writing needs beyond the batch; what only removes or renews may go on into the reserve below it. */
+const floor = 16 * MiB;
+const reserve = 8 * MiB;
+
+/** A removed key costs the copy of its page, until the pages of a whole range go together. */
+const page = 4096;
+const mostPages = 1024;
+
+/**
+ * @throws KvError `unavailable` when the disk has too little room for the batch: nothing of it was written
+ */
+export function checkSpace(path: string, batch: Batch): void {
+  const free = freeBytes(path);
+  const needed = neededBytes(batch);
+  if (free >= needed) return;
+  throw new KvError('unavailable', `the disk of ${path} is full: ${shown(free)} are free, and this write needs ${shown(needed)}`, {
+    backend: 'lmdb',
+  });
+}
+
+/** Bytes that must be free for a batch. */
+export function neededBytes({ writes }: Batch): number {
+  let bytes = 0;
+  let removed = 0;
+  let puts = false;
+  for (const write of writes) {
+    if ('put' in write) {
+      puts = true;
+      bytes += write.put.value.length + 2 * write.put.key.length;
+    } else if ('remove' in write) removed++;
+  }
+  // Four times: the value, its copy while a transaction is under way, indexes, and the log.
+  return (puts ? floor : reserve) + 4 * bytes + Math.min(removed, mostPages) * page;
+}
+
+function freeBytes(path: string): number {
+  try {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    // A file system that does not tell.
+    return Infinity;
+  }
+}
+
+function shown(bytes: number): string {
+  return `${(bytes / MiB).toFixed(1)} MiB`;
+}

@@ -1,0 +1,93 @@
+/** A view: one committed state of the folder, read straight from the memory that LMDB maps. */
+import type { LogRecord, Row, SessionRow, View } from '../local/table.js';
+import type { Client } from './client.js';
+import { decodeHead, decodeRow, decodeSession, fits, type Head, hashOf, headKey } from './layout.js';
+import { decodeGroup } from './log.js';
+
+/**
+ * The state that the client's current read transaction sees (inside of a write transaction: that one's). Good until
+ * the turn ends or the client is refreshed.
+ */
+export class ClientView implements View {
+  readonly position: Head;
+  private readonly client: Client;
+
+  constructor(client: Client) {
+    this.client = client;
+    this.position = headOf(client);
+  }
+
+  get head(): number {
+    return this.position.revision;
+  }
+
+  get compacted(): number {
+    return this.position.compacted;
+  }
+
+  row(key: string): Row | undefined {
+    // lmdb answers a longer one with a RangeError.
+    if (key === '' || !fits(key)) return undefined;
+    const bytes = this.client.rows.getBinary(key);
+    return bytes === undefined ? undefined : decodeRow(key, bytes);
+  }
+
+  *rows(from: string, to: string | undefined, options?: { readonly values?: boolean }): Iterable<Row> {
+    const { rows, headers } = this.client;
+    for (const { key, value: stored } of (options?.values === false ? headers : rows).getRange({ start: from, end: to })) {
+      yield { key, ...stored };
+    }
+  }
+
+  *log(after: number): Iterable<LogRecord> {
+    for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
+      for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
+    }
+  }
+
+  /** Records of the log that end at or before the revision, oldest first. */
+  logged(until: number, most: number): number[] {
+    const records: number[] = [];
+    for (const last of this.client.log.getKeys({ start: 0, limit: most })) {
+      if (last > until) break;
+      records.push(last);
+    }
+    return records;
+  }
+
+  nextExpiry(): number | undefined {
+    for (const { expires } of this.client.expiries.getKeys({ start: { expires: 0, key: '' }, limit: 1 })) return expires;
+    return undefined;
+  }
+
+  *due(now: number, most: number): Iterable<string> {
+    for (const { expires, key } of this.client.expiries.getKeys({ start: { expires: 0, key: '' }, limit: most })) {
+      if (expires > now) return;
+      yield key;
+    }
+  }
+
+  session(id: string): SessionRow | undefined {
+    const bytes = id === '' ? undefined : this.client.sessions.getBinary(id);
+    return bytes === undefined ? undefined : decodeSession(id, bytes);
+  }
+
+  *sessions(): Iterable<SessionRow> {
+    for (const { key, value } of this.client.sessions.getRange({ start: '' })) yield decodeSession(key, value);
+  }
+
+  *owned(session: string): Iterable<string> {
+    const { high, low } = hashOf(session);
+    for (const { hash, key } of this.client.owned.getKeys({ start: { hash: { high, low }, key: '' } })) {
+      if (hash.high !== high || hash.low !== low) return;
+      // Another session may have the same hash.
+      if (this.row(key)?.session === session) yield key;
+    }
+  }
+}
+
+/** Where the state that is being read stands. */
+export function headOf(client: Client): Head {
+  const bytes = client.meta.getBinary(headKey);
+  return bytes === undefined ? { revision: 0, compacted: 0, commits: 0 } : decodeHead(bytes);
+}

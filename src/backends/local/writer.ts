@@ -1,0 +1,58 @@
+/** The writer: hands the steps of many calls to the table in batches, one at a time. */
+import { coalesce, type Coalescer } from '../../coalesce.js';
+import { Draft, type Step } from './draft.js';
+import { instantOf } from './row.js';
+import type { Batch, Table } from './table.js';
+
+interface Queued {
+  readonly step: Step<unknown>;
+  /** Nobody waits for it any more. */
+  abandoned: boolean;
+}
+
+export class Writer {
+  private readonly table: Table;
+  private readonly committed: (batch: Batch) => void;
+  private readonly queue: Coalescer<Queued, unknown>;
+
+  /** @param committed  told of what was written, before those who asked for it */
+  constructor(table: Table, committed: (batch: Batch) => void) {
+    this.table = table;
+    this.committed = committed;
+    this.queue = coalesce({ run: batch => this.run(batch) });
+  }
+
+  /**
+   * Runs a step and writes what it changed, together with others. Steps take effect in the order of asking.
+   *
+   * @param wait  who waits for the answer, and for how long; a step that is given up before its batch starts
+   *   is left out
+   */
+  async write<R>(step: Step<R>, wait: (answer: Promise<R>) => Promise<R>): Promise<R> {
+    const queued: Queued = { step, abandoned: false };
+    try {
+      return await wait(this.queue(queued) as Promise<R>);
+    } catch (error) {
+      queued.abandoned = true;
+      throw error;
+    }
+  }
+
+  /** Resolves once nothing is waiting or under way. */
+  idle(): Promise<void> {
+    return this.queue.idle();
+  }
+
+  private async run(batch: readonly Queued[]): Promise<readonly unknown[]> {
+    let answers: readonly unknown[] = [];
+    let written: Batch | undefined;
+    await this.table.commit(view => {
+      const draft = new Draft(view, instantOf(this.table));
+      answers = batch.map(({ step, abandoned }) => (abandoned ? undefined : draft.step(step)));
+      written = draft.batch();
+      return written;
+    });
+    if (written !== undefined) this.committed(written);
+    return answers;
+  }
+}

@@ -1,0 +1,148 @@
+/** Calls: what every one-shot has in common. Checked at the door, abortable, drained at close. */
+import type { Call } from './driver.js';
+import { aborted } from './deadline.js';
+import { asKvError, KvError } from './errors.js';
+import type { CallOptions } from './interface.js';
+import { checkOptions } from './options.js';
+import type { StatusTracker } from './status.js';
+
+interface Pending {
+  readonly write: boolean;
+  readonly reject: (error: KvError) => void;
+}
+
+/** What a call is, for its messages and its outcome. */
+export interface CallKind {
+  readonly name: string;
+  readonly write: boolean;
+  /** The options it knows. */
+  readonly options: readonly string[];
+}
+
+const callOptions = ['signal', 'timeout'];
+const readOptions = [...callOptions, 'consistency'];
+
+/** A call that reads. */
+export function reading(name: string, more: readonly string[] = []): CallKind {
+  return { name, write: false, options: [...readOptions, ...more] };
+}
+
+/** A call that neither reads nor writes keys. */
+export function asking(name: string): CallKind {
+  return { name, write: false, options: callOptions };
+}
+
+/** A call that writes. */
+export function writing(name: string, more: readonly string[] = []): CallKind {
+  return { name, write: true, options: [...callOptions, ...more] };
+}
+
+export class Calls {
+  private readonly backend: string;
+  private readonly usual: Call;
+  private readonly status: StatusTracker;
+  private readonly pending: Set<Pending> = new Set();
+  private drained: (() => void) | undefined;
+  private closing = false;
+
+  constructor(backend: string, timeout: number, status: StatusTracker) {
+    this.backend = backend;
+    this.usual = { timeout };
+    this.status = status;
+  }
+
+  /**
+   * Runs one call. Rejects with what `work` throws or rejects with, as a KvError; with `aborted` or `closed`
+   * besides, which say `outcome: 'unknown'` of a write that may have been sent.
+   */
+  run<T>(kind: CallKind, options: CallOptions | undefined, work: (call: Call) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      try {
+        if (this.closing) throw closedError(this.backend, kind.name);
+        const call = options === undefined ? this.usual : this.checked(kind, options);
+        if (call.signal?.aborted === true) throw aborted(call.signal, kind.name, { backend: this.backend });
+        this.status.asking();
+        this.follow(work(call), kind, call.signal, resolve, reject);
+      } catch (error) {
+        reject(asKvError(error, { backend: this.backend }));
+      }
+    });
+  }
+
+  private follow<T>(
+    answer: Promise<T>,
+    kind: CallKind,
+    signal: AbortSignal | undefined,
+    resolve: (result: T) => void,
+    reject: (error: KvError) => void,
+  ): void {
+    const leave = (): void => {
+      signal?.removeEventListener('abort', abort);
+      this.pending.delete(pending);
+      if (this.pending.size === 0) this.drained?.();
+    };
+    const pending: Pending = {
+      write: kind.write,
+      reject: error => {
+        leave();
+        reject(error);
+      },
+    };
+    const abort = (): void => pending.reject(aborted(signal, kind.name, this.unanswered(kind.write)));
+    signal?.addEventListener('abort', abort, { once: true });
+    this.pending.add(pending);
+    answer.then(
+      result => {
+        leave();
+        this.status.live();
+        resolve(result);
+      },
+      (error: unknown) => {
+        leave();
+        const known = asKvError(error, { backend: this.backend });
+        this.status.failed(known);
+        reject(known);
+      },
+    );
+  }
+
+  /** No more calls; resolves when those in flight have settled, or been given up after `patience` ms. */
+  async close(patience: number): Promise<void> {
+    this.closing = true;
+    if (this.pending.size === 0) return;
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, patience);
+      this.drained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    for (const { write, reject } of this.pending) {
+      reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(write)));
+    }
+  }
+
+  private unanswered(write: boolean): { backend: string; outcome?: 'unknown' } {
+    return write ? { backend: this.backend, outcome: 'unknown' } : { backend: this.backend };
+  }
+
+  private checked(kind: CallKind, options: CallOptions & { consistency?: unknown }): Call {
+    checkOptions(options, kind.options, kind.name);
+    const { timeout, signal, consistency } = options;
+    if (timeout !== undefined) checkDuration(timeout, 'timeout');
+    if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new KvError('invalid', 'signal is not an AbortSignal');
+    if (consistency !== undefined && consistency !== 'strong' && consistency !== 'stale') {
+      throw new KvError('invalid', 'consistency is "strong" or "stale"');
+    }
+    return { timeout: timeout ?? this.usual.timeout, ...(signal === undefined ? {} : { signal }) };
+  }
+}
+
+/** @throws KvError `invalid` unless it is a number of ms over 0 */
+export function checkDuration(ms: number, name: string): void {
+  if (typeof ms !== 'number' || !(ms > 0)) throw new KvError('invalid', `${name} is a number of ms over 0`);
+}
+
+export function closedError(backend: string, what: string): KvError {
+  return new KvError('closed', `${what}: the store is closed`, { backend });
+}

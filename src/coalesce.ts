@@ -1,0 +1,74 @@
+/**
+ * Coalescing: calls that arrive while one is in flight become one batch.
+ *
+ * A lone call goes at once (at the end of the current microtask turn, so that calls made in one go travel
+ * together); those that come while it is under way wait for it and then go as one. Batches run one after the
+ * other in the order of asking, so writes of one key keep their order.
+ */
+
+export interface CoalesceOptions<T, R> {
+  /**
+   * Carries out a batch; one result for each item, in order. An item whose result is an `Error` rejects alone;
+   * a rejection concerns the whole batch.
+   */
+  readonly run: (batch: readonly T[]) => Promise<readonly (R | Error)[]>;
+  /** Items in one batch; 4000 */
+  readonly most?: number;
+}
+
+export interface Coalescer<T, R> {
+  (item: T): Promise<R>;
+  /** Resolves once nothing is waiting or under way. */
+  idle(): Promise<void>;
+}
+
+interface Waiting<T, R> {
+  readonly item: T;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A function that collects single calls into batches for `run`.
+ *
+ * @example
+ * const get = coalesce<string, Entry | undefined>({ run: keys => client.getAll(keys) });
+ * await Promise.all([get('a'), get('b')]); // one request
+ */
+export function coalesce<T, R>({ run, most = 4000 }: CoalesceOptions<T, R>): Coalescer<T, R> {
+  let waiting: Waiting<T, R>[] = [];
+  let working: Promise<void> | undefined;
+
+  async function work(): Promise<void> {
+    // One turn of the microtask queue gathers what the caller asks for in one go.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
+      if (batch === waiting) waiting = [];
+      await settle(batch);
+    }
+    working = undefined;
+  }
+
+  async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
+    try {
+      const results = await run(batch.map(({ item }) => item));
+      batch.forEach(({ resolve, reject }, i) => {
+        const result = results[i] as R | Error;
+        if (result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  function call(item: T): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      waiting.push({ item, resolve, reject });
+      working ??= work();
+    });
+  }
+
+  return Object.assign(call, { idle: () => working ?? Promise.resolve() });
+}

@@ -1,0 +1,134 @@
+/**
+ * The conformance suite: proves that a driver keeps the promises of a store, on a server of yours.
+ *
+ * `docs/conformance.md` says how to run it and what a harness is.
+ */
+import type { Capabilities } from '../capabilities.js';
+import type { StoreOptions } from '../interface.js';
+import { createStore } from '../store.js';
+import { aborting } from './aborting.js';
+import { capabilities } from './capabilities.js';
+import { close } from './close.js';
+import { compareAndSet } from './compare-and-set.js';
+import { inContext, type Way, ways } from './context.js';
+import { deleteTree } from './delete-tree.js';
+import { diffing } from './diffing.js';
+import { driverCalls } from './driver-calls.js';
+import { electing } from './electing.js';
+import { faults } from './faults.js';
+import { feeds } from './feeds.js';
+import { fencedWrites } from './fenced-writes.js';
+import type { Harness, Runner } from './harness.js';
+import { keepAlive } from './keep-alive.js';
+import { keys } from './keys.js';
+import { leaders } from './leaders.js';
+import { listing } from './listing.js';
+import { locking } from './locking.js';
+import { queueing } from './queueing.js';
+import { reading } from './reading.js';
+import { sessions } from './sessions.js';
+import type { Proof, Topic } from './topic.js';
+import { transactions } from './transactions.js';
+import { treeWatching } from './tree-watching.js';
+import { ttl } from './ttl.js';
+import { unanswered } from './unanswered.js';
+import { updating } from './updating.js';
+import { watching } from './watching.js';
+import { writing } from './writing.js';
+
+export type { Expect, Harness, Hook, Matchers, Runner, TestFunction } from './harness.js';
+
+/** In the order in which a new driver gets them right. */
+const topics: readonly Topic[] = [
+  capabilities,
+  keys,
+  reading,
+  writing,
+  listing,
+  compareAndSet,
+  updating,
+  transactions,
+  deleteTree,
+  aborting,
+  driverCalls,
+  feeds,
+  watching,
+  treeWatching,
+  diffing,
+  ttl,
+  sessions,
+  keepAlive,
+  locking,
+  queueing,
+  fencedWrites,
+  electing,
+  leaders,
+  close,
+  unanswered,
+  faults,
+];
+
+/**
+ * Lists the tests of the suite with the runner: every promise bare, through a view, and with writer and reader
+ * on two connections. Titles read `backend › way › topic › promise`; what cannot be tested is listed as skipped,
+ * with the reason in its name.
+ *
+ * @example
+ * import { expect, test } from 'vitest';
+ * import { conformance } from 'rxkv/conformance';
+ * conformance({ test, expect }, { name: 'dynamo', connect: ({ root }) => dynamo({ table: 'test', root }) });
+ */
+export function conformance(runner: Runner, harness: Harness): void {
+  const declared = declaredBy(harness);
+  for (const way of ways) {
+    for (const topic of topics) {
+      for (const proof of topic.proofs) {
+        if (proof.ways?.includes(way) === false) continue;
+        list(runner, harness, declared, way, proof, `${harness.name} › ${way} › ${topic.name} › ${proof.title}`);
+      }
+    }
+  }
+}
+
+function list(runner: Runner, harness: Harness, declared: Capabilities | undefined, way: Way, proof: Proof, title: string): void {
+  const reason = lacking(harness, declared, proof);
+  if (reason !== undefined) {
+    const skip = runner.test.skip ?? runner.test;
+    skip(`${title} (skipped: ${reason})`, async () => undefined);
+    return;
+  }
+  const body = async (): Promise<void> =>
+    inContext(harness, runner.expect, way, optionsOf(proof, harness), async context => {
+      if (proof.capable?.present(context.capabilities) === false) return;
+      await proof.body(context);
+    });
+  runner.test(title, body, 120_000 * (harness.patience ?? 1));
+}
+
+/** Why the proof cannot be given, in words. */
+function lacking(harness: Harness, declared: Capabilities | undefined, { hooks = [], capable }: Proof): string | undefined {
+  const absent = hooks.filter(hook => harness[hook] === undefined);
+  if (absent.length > 0) return `the harness has no ${absent.map(hook => `${hook}()`).join(' and no ')}`;
+  if (capable !== undefined && declared !== undefined && !capable.present(declared)) return capable.absent;
+  return undefined;
+}
+
+function optionsOf({ store = {}, faulty = false }: Proof, harness: Harness): StoreOptions {
+  const silence = harness.silence ?? 2000;
+  return faulty ? { silence, timeout: silence / 2, ...store } : store;
+}
+
+/** What the driver declares, where that can be had before the first test. */
+function declaredBy(harness: Harness): Capabilities | undefined {
+  const driver = harness.connect({ root: 'conformance-listing' });
+  if (driver instanceof Promise) {
+    // Not awaited, since runners take tests synchronously; given back all the same.
+    driver.then(async late => createStore(late).close()).catch(() => undefined);
+    return undefined;
+  }
+  const declared = driver.capabilities;
+  void createStore(driver)
+    .close()
+    .catch(() => undefined);
+  return declared;
+}

@@ -1,0 +1,9 @@
+/** A delay of any length: timers count in 32 bits and fire at once when asked for more. */
+import { type Observable, switchMap, timer } from 'rxjs';
+
+const longest = 2 ** 31 - 1;
+
+/** Emits once after `ms`, however many; never where that is Infinity, though its timer keeps the process alive. */
+export function after$(ms: number): Observable<unknown> {
+  return ms <= longest ? timer(ms) : timer(longest).pipe(switchMap(() => after$(ms - longest)));
+}

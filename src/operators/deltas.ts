@@ -1,0 +1,54 @@
+import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import type { Snapshot } from '../snapshot.js';
+import { changesBetween, type DiffOptions, type TreeChange, type TreeDelta } from './change.js';
+import { checkChoice, checkOptions } from './options.js';
+
+/**
+ * Batches of changes: one for each snapshot that changes something, compared with the snapshot before.
+ *
+ * The first batch comes even if it is empty and means "synced". Modified means that the bytes differ, on every
+ * backend alike; delete and re-create between two snapshots is one `modified`, or nothing when the bytes are equal.
+ *
+ * ```
+ * snapshots  --{a}------{a,b}----{a,b}----{b}--|
+ *                        deltas()
+ *            --[+a]-----[+b]--------------[-a]-|
+ * ```
+ *
+ * The memory of the last snapshot is the subscription's: put `retryTransient()` before deltas(), never after it.
+ *
+ * @throws KvError `invalid` for an unknown option, when the operator is made
+ * @example
+ * store.watchTree$('config').pipe(retryTransient(), deltas())
+ *   .subscribe(({ changes, initial }) => initial ? start(changes) : reload(changes));
+ */
+export function deltas(options: DiffOptions = {}): OperatorFunction<Snapshot, TreeDelta> {
+  return batched(checkedDiff('deltas', options));
+}
+
+/** The options of deltas() or diff() with their defaults. */
+export function checkedDiff(operator: string, options: DiffOptions): Required<DiffOptions> {
+  checkOptions(operator, options, ['by', 'initial']);
+  const { by = 'value', initial = 'emit' } = options;
+  checkChoice(operator, 'by', by, ['value', 'revision']);
+  checkChoice(operator, 'initial', initial, ['emit', 'skip']);
+  return { by, initial };
+}
+
+function batched({ by, initial: first }: Required<DiffOptions>): OperatorFunction<Snapshot, TreeDelta> {
+  return source =>
+    defer(() => {
+      let before: Snapshot | undefined;
+      return source.pipe(
+        map((snapshot): TreeDelta => {
+          const initial = before === undefined;
+          const changes = initial && first === 'skip' ? none : changesBetween(before, snapshot, by);
+          before = snapshot;
+          return { changes, initial, directory: snapshot.directory, revision: snapshot.revision, snapshot };
+        }),
+        filter(({ changes, initial }) => initial || changes.length > 0),
+      );
+    });
+}
+
+const none: readonly TreeChange[] = /* @__PURE__ */ Object.freeze([]);

@@ -1,0 +1,46 @@
+import { defer, map, type OperatorFunction } from 'rxjs';
+import type { Change } from '../driver.js';
+import { applyChanges, type Snapshot, snapshotOf } from '../snapshot.js';
+import type { TreeDelta } from './change.js';
+
+/** What toSnapshot() looks at; a batch that was sent elsewhere need hold no more. */
+export type SentDelta = Pick<TreeDelta, 'changes' | 'initial' | 'directory' | 'revision'>;
+
+/**
+ * Snapshots again from the batches of {@link deltas}, without a look at their `snapshot`: so batches can travel,
+ * through a worker or a socket, and be folded at the other end.
+ *
+ * ```
+ * deltas  --[+a]!----[+b]-----[-a]--|
+ *              toSnapshot()
+ *         --{a}------{a,b}----{b}---|
+ * ```
+ *
+ * A batch with `initial: true` (!) starts anew, so the sender may resubscribe. With `deltas({ by: 'revision' })`
+ * the snapshots equal the sender's; by value an entry keeps the revision it had when its value last changed. What
+ * `initial: 'skip'` left out is missing.
+ *
+ * @example
+ * fromEvent<MessageEvent<SentDelta>>(worker, 'message').pipe(map(({ data }) => data), toSnapshot()).subscribe(render);
+ */
+export function toSnapshot(): OperatorFunction<SentDelta, Snapshot> {
+  return source =>
+    defer(() => {
+      let last: Snapshot | undefined;
+      return source.pipe(
+        map(delta => {
+          last = folded(delta.initial ? undefined : last, delta);
+          return last;
+        }),
+      );
+    });
+}
+
+function folded(last: Snapshot | undefined, { changes, directory, revision }: SentDelta): Snapshot {
+  if (last === undefined) {
+    const entries = changes.flatMap(({ entry }) => entry ?? []);
+    return snapshotOf(directory, entries, revision);
+  }
+  const steps = changes.map(({ key, entry }): Change => (entry === undefined ? { delete: key } : { put: entry }));
+  return applyChanges(last, steps, revision);
+}

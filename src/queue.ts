@@ -1,0 +1,190 @@
+/**
+ * The portable lock queue, for any driver that can bind a key to a session.
+ *
+ * Every contender puts a record of its own, bound to its session, below the lock's directory. The lowest
+ * `created` among them holds; its `created` is the fence. When its record goes (released, ended with its
+ * session, deleted by hand) the next in line holds.
+ */
+import { defer, distinctUntilChanged, from, map, Observable, retry, scan, switchMap, throwError, timer } from 'rxjs';
+import type { Driver, Feed, Grant, Holder, Range, Session } from './driver.js';
+import { type Entry, sameBytes } from './entry.js';
+import { KvError } from './errors.js';
+import type { Sharing } from './sharing.js';
+
+export interface Queue {
+  /** As {@link Driver.acquire$}. */
+  acquire$(session: Session, directory: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant>;
+  /** As {@link Driver.holder$}. */
+  holder$(directory: string): Observable<Holder | undefined>;
+}
+
+export interface QueueOptions {
+  readonly feed$: (range: Range) => Observable<Feed>;
+  readonly sharing: Sharing;
+  readonly timeout: number;
+  /** Told of releases that go on after an unsubscribe. */
+  readonly ending: (work: Promise<void>) => void;
+}
+
+/** The contenders of one lock, and who of them holds it. */
+interface Line {
+  readonly contenders: ReadonlyMap<string, Entry>;
+  readonly head: Entry | undefined;
+}
+
+/**
+ * @example
+ * const queue = createQueue(driver, { feed$: range => driver.feed$(range), sharing, timeout: 5000, ending });
+ */
+export function createQueue(driver: Pick<Driver, 'list' | 'commit'>, { feed$, sharing, timeout, ending }: QueueOptions): Queue {
+  let contenders = 0;
+
+  function line$(directory: string): Observable<Line> {
+    return sharing.of(`queue ${directory}`, () => feed$({ prefix: `${directory}/` }).pipe(scan(fold, nobody), skipMarks()));
+  }
+
+  function acquire$(session: Session, directory: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant> {
+    return new Observable<Grant>(subscriber => {
+      // Unique for each subscription, or a second lock$ of one session would hold together with the first.
+      const key = `${directory}/${session.id}-${++contenders}`;
+      const entered = enter(key, value, session);
+      const place = new Place(key);
+      subscriber.add(() => ending(withdraw(entered, key)));
+      subscriber.add(
+        from(entered)
+          .pipe(
+            switchMap(mine => {
+              place.entry = mine;
+              return line$(directory).pipe(retry({ delay: untilSessionEnds }));
+            }),
+            switchMap(line => place.look(line, missing)),
+          )
+          .subscribe({
+            next: position => {
+              if (position === 'behind') behind?.();
+              else subscriber.next({ key, fence: position.created, session });
+            },
+            error: (error: unknown) => subscriber.error(error),
+          }),
+      );
+    });
+  }
+
+  async function enter(key: string, value: Uint8Array<ArrayBuffer>, session: Session): Promise<Entry> {
+    const outcome = await driver.commit({ checks: [{ key, entry: undefined }], ops: [{ put: key, value, session }] }, { timeout });
+    const entry = outcome.ok ? outcome.results[0]?.entry : undefined;
+    if (entry === undefined) throw new KvError('internal', 'a contender met its own record');
+    return entry;
+  }
+
+  /** Deletes the record however entering went: a write whose answer never came may have been applied. */
+  async function withdraw(entered: Promise<Entry>, key: string): Promise<void> {
+    await entered.catch(() => {});
+    // The session ends as well and takes the record with it; this is for those who wait behind us.
+    await driver.commit({ checks: [], ops: [{ delete: key }] }, { timeout }).catch(() => {});
+  }
+
+  /** Whether a record that the feed does not show is really gone: the feed may still be behind our own write. */
+  async function missing(key: string): Promise<boolean> {
+    const { entries } = await driver.list({ key }, { timeout, consistency: 'strong' });
+    return entries.length === 0;
+  }
+
+  function holder$(directory: string): Observable<Holder | undefined> {
+    return line$(directory).pipe(
+      map(({ head }) => head && { value: head.value, fence: head.created }),
+      distinctUntilChanged((a, b) => a === b || (a?.fence === b?.fence && sameBytes(a?.value ?? empty, b?.value ?? empty))),
+    );
+  }
+
+  return { acquire$, holder$ };
+}
+
+/** Where one contender stands, as line after line comes in. */
+class Place {
+  entry: Entry | undefined;
+  private readonly key: string;
+  private seen = false;
+  private held = false;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  /** 'behind' each time that others are before us, our entry once when we hold; errors when our record is gone. */
+  look({ contenders, head }: Line, missing: (key: string) => Promise<boolean>): Observable<'behind' | Entry> {
+    return new Observable(subscriber => {
+      const mine = contenders.get(this.key);
+      if (mine === undefined) return this.verify(missing).subscribe({ error: (error: unknown) => subscriber.error(error) });
+      this.seen = true;
+      if (mine.created !== this.entry?.created) subscriber.error(this.gone());
+      else if (head?.key !== this.key) subscriber.next('behind');
+      else if (!this.held) {
+        this.held = true;
+        subscriber.next(mine);
+      }
+      return undefined;
+    });
+  }
+
+  private verify(missing: (key: string) => Promise<boolean>): Observable<never> {
+    if (this.seen) return throwError(() => this.gone());
+    return defer(() => missing(this.key)).pipe(
+      retry({ delay: untilSessionEnds }),
+      switchMap(gone => (gone ? throwError(() => this.gone()) : new Observable<never>())),
+    );
+  }
+
+  private gone(): KvError {
+    return this.held
+      ? new KvError('lock-lost', 'the record of the lock was removed')
+      : new KvError('session-lost', 'the record in the queue of the lock was removed');
+  }
+}
+
+const nobody: Line = { contenders: new Map(), head: undefined };
+const empty = new Uint8Array(0);
+
+/** A cut is no loss while the session stands, and the session tells when it does not: go on trying. */
+function untilSessionEnds(error: unknown, attempt: number): Observable<number> {
+  if (KvError.is(error) && error.transient) return timer(Math.min(1000, 25 * 2 ** attempt));
+  return throwError(() => error);
+}
+
+function fold(line: Line, message: Feed): Line {
+  if (message.type === 'mark') return line;
+  const contenders = message.type === 'reset' ? new Map<string, Entry>() : new Map(line.contenders);
+  if (message.type === 'reset') add(contenders, message.entries);
+  else
+    for (const change of message.changes) {
+      if ('put' in change) add(contenders, [change.put]);
+      else if ('delete' in change) contenders.delete(change.delete);
+      else {
+        for (const key of contenders.keys()) if (key.startsWith(change.replace)) contenders.delete(key);
+        add(contenders, change.entries);
+      }
+    }
+  return { contenders, head: headOf(contenders.values()) };
+}
+
+function add(contenders: Map<string, Entry>, entries: readonly Entry[]): void {
+  // A record without a session would hold for ever: not one of ours.
+  for (const entry of entries) if (entry.leased) contenders.set(entry.key, entry);
+}
+
+function headOf(contenders: Iterable<Entry>): Entry | undefined {
+  let head: Entry | undefined;
+  for (const entry of contenders) {
+    if (head === undefined || entry.created < head.created || (entry.created === head.created && entry.key < head.key)) head = entry;
+  }
+  return head;
+}
+
+/** Leaves out what came of a mark: before the first reset nothing is known, and after it nothing has changed. */
+function skipMarks(): (source: Observable<Line>) => Observable<Line> {
+  return source =>
+    source.pipe(
+      distinctUntilChanged(),
+      switchMap(line => (line === nobody ? new Observable<never>() : [line])),
+    );
+}

@@ -1,0 +1,243 @@
+/** A snapshot: a directory as it was at one revision, immutable and in key order. */
+import { type Codec, isPromise, undecodable, utf8 } from './codec.js';
+import type { Change } from './driver.js';
+import { type Child, type Entry, renamed } from './entry.js';
+import { KvError } from './errors.js';
+import { prefixEnd } from './key.js';
+import { applied, inKeyOrder, reconciled } from './reconcile.js';
+import { get, iterate, sizeOf, type Tree, walkChanges } from './tree.js';
+
+/**
+ * A directory with all that is below it, at one revision.
+ *
+ * Ordered by key: JavaScript's string order, on every backend. A change makes a new snapshot that shares the
+ * rest; where nothing changed the very same object comes again. An entry object is kept as long as its
+ * revision, token and bytes agree.
+ */
+export interface Snapshot extends Iterable<Entry> {
+  /** As the viewer names it, without slashes around it; '' is the root. */
+  readonly directory: string;
+  readonly revision: bigint;
+  /** How many keys there are, at any depth. */
+  readonly size: number;
+  get(key: string): Entry | undefined;
+  has(key: string): boolean;
+  keys(): IterableIterator<string>;
+  entries(): IterableIterator<Entry>;
+  /**
+   * One level, ordered by name: that of the snapshot's own directory, or of one below it. An absent directory
+   * has no children. What lies deeper is stepped over, however much it is.
+   */
+  children(directory?: string): Child[];
+  /**
+   * The values by key, flat, with keys relative to the directory and without a prototype.
+   *
+   * @param codec utf8 by default
+   * @throws KvError `undecodable` with the key; `invalid` for a codec that is asynchronous
+   * @example (await store.list('config')).toObject() // { colour: 'blue', 'http/port': '80' }
+   */
+  toObject<T = string>(codec?: Codec<T>): Record<string, T>;
+}
+
+/** What at() and depth show of a snapshot. */
+export interface View {
+  /** The directory as the viewer names it. */
+  readonly directory: string;
+  /** Characters dropped from the front of each key. */
+  readonly strip: number;
+  /** Segments below the source's directory that are kept; all by default. */
+  readonly depth?: number;
+}
+
+/** A directory with nothing in it; an absent directory is the same. */
+export function emptySnapshot(directory: string, revision: bigint): Snapshot {
+  return new TreeSnapshot(directory, revision, undefined);
+}
+
+/** A snapshot of these entries in any order; of a key that comes twice the last one counts. */
+export function snapshotOf(directory: string, entries: Iterable<Entry>, revision: bigint): Snapshot {
+  return new TreeSnapshot(directory, revision, reconciled(undefined, inKeyOrder([...entries])));
+}
+
+/**
+ * The snapshot made to hold exactly these entries: what did not change is shared, and the very same snapshot
+ * comes back where nothing did. O(n), as the comparison is; few differences cost a later diff only themselves.
+ */
+export function reconcile(snapshot: Snapshot, entries: readonly Entry[], revision: bigint): Snapshot {
+  const before = treeOf(snapshot);
+  return successor(snapshot, before, reconciled(before, inKeyOrder(entries)), revision);
+}
+
+/** The snapshot after an atomic batch of changes, in order; the very same where they come to nothing. O(changes · log n). */
+export function applyChanges(snapshot: Snapshot, changes: readonly Change[], revision: bigint): Snapshot {
+  const before = treeOf(snapshot);
+  return successor(snapshot, before, applied(before, changes), revision);
+}
+
+/**
+ * What a view shows of a snapshot: keys from its directory on, down to its depth. O(n) at first, O(changes · log n)
+ * with what the same view showed of an earlier snapshot; that very object where nothing in view changed.
+ */
+export function project(source: Snapshot, view: View, previous?: { readonly source: Snapshot; readonly output: Snapshot }): Snapshot {
+  if (view.strip === 0 && view.depth === undefined) return source;
+  const base = prefixOf(source.directory).length;
+  const shown = (key: string): boolean => view.depth === undefined || within(key, base, view.depth);
+  const seen = (entry: Entry): Entry => renamed(entry, entry.key.slice(view.strip));
+  const all = (): Entry[] => [...source].filter(entry => shown(entry.key)).map(seen);
+  if (previous === undefined) return snapshotOf(view.directory, all(), source.revision);
+
+  const changes: Change[] = [];
+  // Where an eighth changed, comparing all is cheaper than changing one by one (see reconcile.ts).
+  const few = source.size / 8;
+  walkChanges(treeOf(previous.source), treeOf(source), (was, is) => {
+    const { key } = (is ?? was) as Entry;
+    if (shown(key)) changes.push(is === undefined ? { delete: key.slice(view.strip) } : { put: seen(is) });
+    return changes.length <= few;
+  });
+  if (changes.length > few) return reconcile(previous.output, all(), source.revision);
+  return applyChanges(previous.output, changes, source.revision);
+}
+
+/**
+ * Visits, in key order, each key whose entry is not the same object in both: undefined stands for a snapshot that
+ * has none, as `before` may be none itself. O(changes · log n) where one came of the other, else O(n).
+ */
+export function walk(
+  before: Snapshot | undefined,
+  after: Snapshot,
+  visit: (previous: Entry | undefined, entry: Entry | undefined) => void,
+): void {
+  walkChanges(before === undefined ? undefined : treeOf(before), treeOf(after), (previous, entry) => {
+    visit(previous, entry);
+  });
+}
+
+// Not #private and not instanceof: a snapshot of the CommonJS copy is compared by the ESM copy's diff(). The number
+// changes with the shape of a node.
+const treeKey: unique symbol = Symbol.for('rxkv.tree.1') as never;
+
+/** Where diff() keeps its last answer about a snapshot: here and not in a WeakMap, so that both copies share it. */
+export const lastChanges: unique symbol = Symbol.for('rxkv.changes.1') as never;
+
+/** The tree of a snapshot, also of one that another copy of the package made; another implementation's is built. */
+export function treeOf(snapshot: Snapshot): Tree {
+  if (treeKey in snapshot) return (snapshot as { [treeKey]: Tree })[treeKey];
+  return reconciled(undefined, inKeyOrder([...snapshot]));
+}
+
+class TreeSnapshot implements Snapshot {
+  readonly directory: string;
+  readonly revision: bigint;
+  readonly size: number;
+  declare readonly [treeKey]: Tree;
+  declare readonly [lastChanges]: unknown;
+
+  constructor(directory: string, revision: bigint, tree: Tree) {
+    this.directory = directory;
+    this.revision = revision;
+    this.size = sizeOf(tree);
+    // Not enumerable, so that nobody prints or copies the tree by accident.
+    Object.defineProperty(this, treeKey, { value: tree });
+    Object.defineProperty(this, lastChanges, { value: undefined, writable: true });
+  }
+
+  get(key: string): Entry | undefined {
+    const exact = get(this[treeKey], key);
+    if (exact !== undefined) return exact;
+    const plain = trim(key);
+    return plain === key ? undefined : get(this[treeKey], plain);
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  *keys(): IterableIterator<string> {
+    for (const { key } of iterate(this[treeKey])) yield key;
+  }
+
+  entries(): IterableIterator<Entry> {
+    return iterate(this[treeKey]);
+  }
+
+  [Symbol.iterator](): IterableIterator<Entry> {
+    return iterate(this[treeKey]);
+  }
+
+  children(directory: string = this.directory): Child[] {
+    return childrenOf(this[treeKey], prefixOf(trim(directory)));
+  }
+
+  toObject<T = string>(codec?: Codec<T>): Record<string, T> {
+    // Without a codec T is string.
+    const used = codec ?? (utf8 as unknown as Codec<T>);
+    const object = Object.create(null) as Record<string, T>;
+    const strip = prefixOf(this.directory).length;
+    for (const entry of this) object[entry.key.slice(strip)] = decodedNow(entry, used);
+    return object;
+  }
+
+  /** A summary: the keys and values of a large tree do not belong into a log line by accident. */
+  toJSON(): { directory: string; revision: string; size: number } {
+    return { directory: this.directory, revision: String(this.revision), size: this.size };
+  }
+}
+
+function successor(snapshot: Snapshot, before: Tree, after: Tree, revision: bigint): Snapshot {
+  return after === before ? snapshot : new TreeSnapshot(snapshot.directory, revision, after);
+}
+
+function childrenOf(tree: Tree, prefix: string): Child[] {
+  const children = new Map<string, Child>();
+  const end = prefixEnd(prefix);
+  // Each turn goes through keys until one lies deeper, and goes on behind that one's directory.
+  for (let from: string | undefined = prefix; from !== undefined; ) {
+    let next: string | undefined;
+    for (const entry of iterate(tree, from, end)) {
+      const slash = entry.key.indexOf('/', prefix.length);
+      const key = slash === -1 ? entry.key : entry.key.slice(0, slash);
+      const name = key.slice(prefix.length);
+      if (slash === -1) {
+        children.set(name, { name, key, directory: false, entry });
+        continue;
+      }
+      children.set(name, { ...children.get(name), name, key, directory: true });
+      next = prefixEnd(entry.key.slice(0, slash + 1));
+      break;
+    }
+    from = next;
+  }
+  // `a-b` sorts before `a/b`, but the name `a` before the name `a-b`.
+  return [...children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function decodedNow<T>(entry: Entry, codec: Codec<T>): T {
+  let value: T | Promise<T>;
+  try {
+    value = codec.decode(entry.value);
+  } catch (error) {
+    throw undecodable(error, entry.key);
+  }
+  if (!isPromise(value)) return value;
+  // Nobody waits for it: its failure must not become an unhandled rejection.
+  value.then(undefined, () => {});
+  throw new KvError('invalid', 'toObject() needs a codec that decodes at once: use decode() for an asynchronous one', { key: entry.key });
+}
+
+/** Whether a key has at most `depth` segments from position `from` on. */
+function within(key: string, from: number, depth: number): boolean {
+  let left = depth;
+  for (let at = key.indexOf('/', from); at !== -1; at = key.indexOf('/', at + 1)) if (--left === 0) return false;
+  return true;
+}
+
+function prefixOf(directory: string): string {
+  return directory === '' ? '' : `${directory}/`;
+}
+
+/** As users may write it: a leading slash and trailing ones dropped. No check: what is no key is just not there. */
+function trim(path: string): string {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === '/') end--;
+  return path.slice(path[0] === '/' && end > 0 ? 1 : 0, end);
+}

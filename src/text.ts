@@ -1,0 +1,14 @@
+/** Text: values read as UTF-8. */
+import type { Entry } from './entry.js';
+
+/**
+ * The value of an entry decoded as UTF-8; malformed bytes become U+FFFD.
+ * Use the `utf8` codec with `decode()` to have them refused instead.
+ *
+ * @example text(await store.get('config/colour')) // 'blue', or undefined while absent
+ */
+export function text(entry: Entry): string;
+export function text(entry: Entry | undefined): string | undefined;
+export function text(entry: Entry | undefined): string | undefined {
+  return entry === undefined ? undefined : new TextDecoder('utf-8', { ignoreBOM: true }).decode(entry.value);
+}

@@ -1,0 +1,252 @@
+/**
+ * A tree: entries ordered by key, persistent. A change makes a new tree in O(log n) that shares the rest.
+ *
+ * Weight-balanced (Adams), with the constants of Haskell's Data.Map. The order is JavaScript's order of
+ * strings (UTF-16 units), on every backend: servers that order by UTF-8 bytes differ beyond the BMP.
+ */
+import type { Entry } from './entry.js';
+
+export interface Node {
+  readonly entry: Entry;
+  readonly left: Tree;
+  readonly right: Tree;
+  readonly size: number;
+}
+
+/** undefined is the empty tree. */
+export type Tree = Node | undefined;
+
+// No side may weigh over `delta` times the other; a side whose inner half weighs `ratio` times the outer needs
+// the double rotation. (3, 2) is the one pair of integers for which insert, remove and link all keep balance.
+const delta = 3;
+const ratio = 2;
+
+export function sizeOf(tree: Tree): number {
+  return tree === undefined ? 0 : tree.size;
+}
+
+export function get(tree: Tree, key: string): Entry | undefined {
+  // One comparison a level, and one at the end: most keys lie at the bottom.
+  let candidate: Entry | undefined;
+  for (let at = tree; at !== undefined; ) {
+    if (key < at.entry.key) {
+      at = at.left;
+    } else {
+      candidate = at.entry;
+      at = at.right;
+    }
+  }
+  return candidate?.key === key ? candidate : undefined;
+}
+
+/**
+ * The tree with the entry in it; the very same tree when it already holds one that `same` accepts in its place,
+ * which by default is this object.
+ */
+export function insert(tree: Tree, entry: Entry, same: (was: Entry, entry: Entry) => boolean = Object.is): Node {
+  if (tree === undefined) return node(entry, undefined, undefined);
+  if (entry.key < tree.entry.key) {
+    const left = insert(tree.left, entry, same);
+    return left === tree.left ? tree : balance(tree.entry, left, tree.right);
+  }
+  if (entry.key === tree.entry.key) return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
+  const right = insert(tree.right, entry, same);
+  return right === tree.right ? tree : balance(tree.entry, tree.left, right);
+}
+
+/** The tree without the key; the very same tree when it was not there. */
+export function remove(tree: Tree, key: string): Tree {
+  if (tree === undefined) return undefined;
+  if (key < tree.entry.key) {
+    const left = remove(tree.left, key);
+    return left === tree.left ? tree : balance(tree.entry, left, tree.right);
+  }
+  if (key === tree.entry.key) return glue(tree.left, tree.right);
+  const right = remove(tree.right, key);
+  return right === tree.right ? tree : balance(tree.entry, tree.left, right);
+}
+
+/** O(n), of entries in strictly ascending order of their keys. */
+export function fromSorted(entries: readonly Entry[], from = 0, to: number = entries.length): Tree {
+  if (from >= to) return undefined;
+  const middle = (from + to) >>> 1;
+  return node(entries[middle] as Entry, fromSorted(entries, from, middle), fromSorted(entries, middle + 1, to));
+}
+
+/** The entries with `from <= key < to` in key order; a bound that is left out is open. */
+export function* iterate(tree: Tree, from?: string, to?: string): Generator<Entry, void, undefined> {
+  const path: Node[] = [];
+  for (let at = tree; at !== undefined; ) {
+    if (from !== undefined && at.entry.key < from) {
+      at = at.right;
+    } else {
+      path.push(at);
+      at = at.left;
+    }
+  }
+  for (let next = path.pop(); next !== undefined; next = path.pop()) {
+    if (to !== undefined && next.entry.key >= to) return;
+    yield next.entry;
+    for (let at = next.right; at !== undefined; at = at.left) path.push(at);
+  }
+}
+
+/** The entries with keys below `key`, and the others, in O(log n). */
+export function split(tree: Tree, key: string): [below: Tree, others: Tree] {
+  if (tree === undefined) return [undefined, undefined];
+  if (tree.entry.key < key) {
+    const [below, others] = split(tree.right, key);
+    return [link(tree.entry, tree.left, below), others];
+  }
+  const [below, others] = split(tree.left, key);
+  return [below, link(tree.entry, others, tree.right)];
+}
+
+/** One tree of two, in O(log n), where all keys of the first are below all keys of the second. */
+export function merge(left: Tree, right: Tree): Tree {
+  if (left === undefined) return right;
+  if (right === undefined) return left;
+  if (delta * left.size < right.size) return balance(right.entry, merge(left, right.left), right.right);
+  if (delta * right.size < left.size) return balance(left.entry, left.left, merge(left.right, right));
+  return glue(left, right);
+}
+
+/**
+ * The tree with what `change` makes of the entries with `from <= key < to`; the very same tree when `change`
+ * gives back what it got. O(log n) besides `change`. A bound that is left out is open.
+ */
+export function replaceRange(tree: Tree, from: string | undefined, to: string | undefined, change: (inside: Tree) => Tree): Tree {
+  const [below, rest] = from === undefined ? [undefined, tree] : split(tree, from);
+  const [inside, above] = to === undefined ? [rest, undefined] : split(rest, to);
+  const changed = change(inside);
+  return changed === inside ? tree : merge(merge(below, changed), above);
+}
+
+/**
+ * Visits, in key order, each key whose entry is not the same object in both trees: undefined stands for a tree
+ * that has none. A visit that returns false ends the walk.
+ *
+ * Right for any two trees, whatever their shapes: O(changes · log n) where one came of the other, since what
+ * they share is stepped over, and O(n) where they have nothing in common.
+ */
+export function walkChanges(before: Tree, after: Tree, visit: (previous: Entry | undefined, entry: Entry | undefined) => unknown): void {
+  if (before === after) return;
+  const old = new Pieces(before);
+  const now = new Pieces(after);
+  for (;;) {
+    const was = old.top;
+    const is = now.top;
+    if (was === undefined && is === undefined) return;
+    if (old.whole || now.whole) {
+      if (was === is && old.whole && now.whole) {
+        old.pop();
+        now.pop();
+        // The larger is opened first: so a subtree that both have comes to lie on top of both at one time.
+      } else if (old.whole && (!now.whole || sizeOf(was) >= sizeOf(is))) old.open();
+      else now.open();
+      continue;
+    }
+    // Most nodes on the way to a change are copies with the same entry: no need to compare their keys.
+    const order = was?.entry === is?.entry ? 0 : orderOf(was, is);
+    if (order <= 0) old.pop();
+    if (order >= 0) now.pop();
+    if (was?.entry === is?.entry) continue;
+    if (visit(order <= 0 ? was?.entry : undefined, order >= 0 ? is?.entry : undefined) === false) return;
+  }
+}
+
+/** Which of two comes first: below 0 the first one does. What is there comes before what is not. */
+function orderOf(a: Tree, b: Tree): number {
+  if (b === undefined) return -1;
+  if (a === undefined) return 1;
+  return a.entry.key < b.entry.key ? -1 : a.entry.key === b.entry.key ? 0 : 1;
+}
+
+/** What a walk has still to see of a tree, next piece on top: a whole subtree, or the entry of one node alone. */
+class Pieces {
+  top: Tree;
+  /** Whether `top` stands for its whole subtree; false where nothing is left. */
+  whole: boolean;
+  private readonly nodes: Node[] = [];
+  private readonly wholes: boolean[] = [];
+
+  constructor(tree: Tree) {
+    this.top = tree;
+    this.whole = tree !== undefined;
+  }
+
+  pop(): void {
+    this.top = this.nodes.pop();
+    this.whole = this.wholes.pop() ?? false;
+  }
+
+  /** Breaks the whole subtree on top into its left side, its own entry, and its right side. */
+  open(): void {
+    const { left, right } = this.top as Node;
+    if (right !== undefined) this.push(right, true);
+    this.whole = false;
+    if (left === undefined) return;
+    this.push(this.top as Node, false);
+    this.top = left;
+    this.whole = true;
+  }
+
+  private push(piece: Node, whole: boolean): void {
+    this.nodes.push(piece);
+    this.wholes.push(whole);
+  }
+}
+
+function node(entry: Entry, left: Tree, right: Tree): Node {
+  return { entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
+}
+
+/** A node of two sides that were in balance before one of them changed by one entry. */
+function balance(entry: Entry, left: Tree, right: Tree): Node {
+  const onLeft = sizeOf(left);
+  const onRight = sizeOf(right);
+  if (onLeft + onRight > 1) {
+    if (right !== undefined && onRight > delta * onLeft) return rotateLeft(entry, left, right);
+    if (left !== undefined && onLeft > delta * onRight) return rotateRight(entry, left, right);
+  }
+  return node(entry, left, right);
+}
+
+function rotateLeft(entry: Entry, left: Tree, right: Node): Node {
+  const inner = right.left;
+  if (inner === undefined || inner.size < ratio * sizeOf(right.right)) return node(right.entry, node(entry, left, inner), right.right);
+  return node(inner.entry, node(entry, left, inner.left), node(right.entry, inner.right, right.right));
+}
+
+function rotateRight(entry: Entry, left: Node, right: Tree): Node {
+  const inner = left.right;
+  if (inner === undefined || inner.size < ratio * sizeOf(left.left)) return node(left.entry, left.left, node(entry, inner, right));
+  return node(inner.entry, node(left.entry, left.left, inner.left), node(entry, inner.right, right));
+}
+
+/** A node of two sides of any sizes. */
+function link(entry: Entry, left: Tree, right: Tree): Node {
+  if (left === undefined) return insert(right, entry);
+  if (right === undefined) return insert(left, entry);
+  if (delta * left.size < right.size) return balance(right.entry, link(entry, left, right.left), right.right);
+  if (delta * right.size < left.size) return balance(left.entry, left.left, link(entry, left.right, right));
+  return node(entry, left, right);
+}
+
+/** One tree of two that are in balance with each other: the heavier one gives the entry in the middle. */
+function glue(left: Tree, right: Tree): Tree {
+  if (left === undefined) return right;
+  if (right === undefined) return left;
+  if (left.size > right.size) {
+    const last = edge(left, 'right');
+    return balance(last, remove(left, last.key), right);
+  }
+  const first = edge(right, 'left');
+  return balance(first, left, remove(right, first.key));
+}
+
+function edge(tree: Node, side: 'left' | 'right'): Entry {
+  let at = tree;
+  for (let next = at[side]; next !== undefined; next = at[side]) at = next;
+  return at.entry;
+}
