@@ -21,7 +21,7 @@ const entry: fc.Arbitrary<Entry> = fc.record(
   },
   { requiredKeys: ['key', 'value', 'revision', 'created', 'leased'] },
 );
-const entries = fc.array(entry, { maxLength: 30 });
+const entries = fc.array(entry, { maxLength: 30, size: 'max' });
 const snapshot = entries.map(list => snapshotOf('d', list, 1n));
 const changes: fc.Arbitrary<Change[]> = fc.array(
   fc.oneof(

@@ -113,6 +113,22 @@ describe('keeping a lease', () => {
     });
   });
 
+  test('an answer that comes after the next renewal was sent still counts, from its own sending', () => {
+    virtually(({ clock, expectLoss }) => {
+      let calls = 0;
+      // Sent at 300 and answered at 800; those sent at 600 and later never are.
+      expectLoss(300 + 900, new Lease(900, clock), () => (++calls === 1 ? timer(500) : NEVER));
+    });
+  });
+
+  test('an older renewal that is answered last does not turn the deadline back', () => {
+    virtually(({ clock, expectLoss }) => {
+      const answers = [timer(500), timer(10)];
+      // Sent at 300 and answered at 800, sent at 600 and answered at 610.
+      expectLoss(600 + 900, new Lease(900, clock), () => answers.shift() ?? NEVER);
+    });
+  });
+
   test('the backend saying that it is gone ends it at once', () => {
     virtually(({ clock, expectGone }) => expectGone(300, new Lease(900, clock), new KvError('session-lost', 'gone')));
   });

@@ -49,7 +49,8 @@ export function withoutUserinfo(url: string): string {
  */
 export function optionsOf(address: Address, elsewhere: readonly string[] = []): Record<string, string> {
   const misplaced = elsewhere.find(name => address.query.has(name));
-  if (misplaced !== undefined) throw new KvError('invalid', `option "${misplaced}" has its place before the ? of an ${address.scheme}: URL`);
+  if (misplaced !== undefined)
+    throw new KvError('invalid', `option "${misplaced}" has its place before the ? of an ${address.scheme}: URL`);
   return Object.fromEntries(address.query);
 }
 

@@ -1,6 +1,9 @@
 /** A codec: how the bytes of a value become a value of the application's, and back. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { KvError } from './errors.js';
+import { invalid, KvError } from './errors.js';
+import { kindOf } from './kind.js';
+import { isWellFormed } from './text.js';
+import { isBytes } from './value.js';
 
 /**
  * Both directions of one encoding; any object with the two methods will do.
@@ -21,7 +24,7 @@ export interface SyncCodec<T> extends Codec<T> {
 /** The bytes as they are: lent, not copied. */
 export const bytes: SyncCodec<Uint8Array> = {
   encode(value) {
-    if (!(value instanceof Uint8Array)) throw new KvError('invalid', `bytes encodes a Uint8Array, not ${kindOf(value)}`);
+    if (!isBytes(value)) throw invalid(`bytes encodes a Uint8Array, not ${kindOf(value)}`);
     return value;
   },
   decode: value => value,
@@ -35,8 +38,8 @@ export const bytes: SyncCodec<Uint8Array> = {
  */
 export const utf8: SyncCodec<string> = {
   encode(value) {
-    if (typeof value !== 'string') throw new KvError('invalid', `utf8 encodes a string, not ${kindOf(value)}`);
-    if (loneSurrogate.test(value)) throw new KvError('invalid', 'the string has half a surrogate pair, which UTF-8 cannot express');
+    if (typeof value !== 'string') throw invalid(`utf8 encodes a string, not ${kindOf(value)}`);
+    if (!isWellFormed(value)) throw invalid('the string has half a surrogate pair, which UTF-8 cannot express');
     return encoder.encode(value);
   },
   decode(value) {
@@ -64,7 +67,7 @@ export function json<S extends StandardSchemaV1>(schema: S): Codec<StandardSchem
 export function json(schema?: StandardSchemaV1): Codec<unknown> {
   const standard = schema?.['~standard'];
   if (schema !== undefined && typeof standard?.validate !== 'function') {
-    throw new KvError('invalid', 'json() takes a Standard Schema: this one has no "~standard".validate');
+    throw invalid('json() takes a Standard Schema: this one has no "~standard".validate');
   }
   return {
     encode: stringified,
@@ -90,7 +93,6 @@ export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 }
 
 // In a regular expression with the flag u a pair is one character: what is left are halves.
-const loneSurrogate = /\p{Surrogate}/u;
 const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
 const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -102,9 +104,9 @@ function stringified(value: unknown): Uint8Array {
   try {
     written = JSON.stringify(value);
   } catch (error) {
-    throw new KvError('invalid', 'the value cannot be written as JSON (see cause)', { cause: error });
+    throw invalid('the value cannot be written as JSON (see cause)', { cause: error });
   }
-  if (written === undefined) throw new KvError('invalid', `JSON cannot express ${kindOf(value)}`);
+  if (written === undefined) throw invalid(`JSON cannot express ${kindOf(value)}`);
   return encoder.encode(written);
 }
 
@@ -143,8 +145,4 @@ function accepted(result: StandardSchemaV1.Result<unknown>): unknown {
 function placeOf(issue: StandardSchemaV1.Issue): string {
   if (issue.path === undefined || issue.path.length === 0) return 'the top';
   return issue.path.map(step => String(typeof step === 'object' ? step.key : step)).join('.');
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
 }

@@ -49,7 +49,12 @@ export class Core {
         silence,
       );
     this.watches = new SharedWatches(this.feed$, this.sharing, this.status, options.linger ?? driver.linger ?? 0);
-    this.queue = createQueue(driver, { feed$: this.feed$, sharing: this.sharing, timeout: this.timeout, ending: work => this.endings.add(work) });
+    this.queue = createQueue(driver, {
+      feed$: this.feed$,
+      sharing: this.sharing,
+      timeout: this.timeout,
+      ending: work => this.endings.add(work),
+    });
     driver.start({ timeout: this.timeout, silence, logger: this.logger, ending: work => this.endings.add(work) });
   }
 

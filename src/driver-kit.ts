@@ -28,4 +28,5 @@ export { type Clock, keep$, type KeepOptions, Lease, type Moment, momentOf, syst
 export { type Logger, silent } from './logger.js';
 export { checkOptions } from './options.js';
 export { createQueue, type Queue, type QueueOptions } from './queue.js';
+export { type RootOptions, rootOf } from './root.js';
 export { Sharing } from './sharing.js';

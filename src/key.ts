@@ -1,5 +1,7 @@
 /** Keys: segments joined by '/', written in one way on every backend. */
 import { KvError } from './errors.js';
+import { kindOf } from './kind.js';
+import { isWellFormed } from './text.js';
 
 /** The segment directly below the root under which a store keeps its own records: lock queues and the like. */
 export const reserved = '~rxkv';
@@ -10,7 +12,6 @@ export const maxKeyBytes = 1024;
 // U+0000-1F, U+007F-9F: no server displays them, most refuse them.
 // oxlint-disable-next-line no-control-regex
 const control = /[\u0000-\u001f\u007f-\u009f]/;
-const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 // Nothing in a key of these characters needs a closer look than its slashes, dots and length.
 const plain = /^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/;
 
@@ -101,7 +102,7 @@ function checked(trimmed: string, written: string, noun: string, base: string): 
     if (segment === reserved) throw new KvError('invalid', `${noun} ${quote(written)} has the reserved segment "${reserved}"`);
   }
   if (control.test(trimmed)) throw new KvError('invalid', `${noun} ${quote(written)} has a control character`);
-  if (loneSurrogate.test(trimmed)) throw new KvError('invalid', `${noun} ${quote(written)} has half a surrogate pair`);
+  if (!isWellFormed(trimmed)) throw new KvError('invalid', `${noun} ${quote(written)} has half a surrogate pair`);
   const whole = base + trimmed;
   const bytes = byteLength(whole);
   if (bytes > maxKeyBytes)
@@ -112,8 +113,4 @@ function checked(trimmed: string, written: string, noun: string, base: string): 
 /** A key in a message: escaped, and cut where it is long. */
 function quote(key: string): string {
   return JSON.stringify(key.length > 80 ? `${key.slice(0, 77)}...` : key);
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
 }

@@ -5,21 +5,7 @@
  * counting any later than that. It is kept on two clocks and the earlier one holds: the monotonic clock stands
  * still while a machine is suspended, the wall clock jumps when it is set.
  */
-import {
-  catchError,
-  concat,
-  defer,
-  expand,
-  from,
-  ignoreElements,
-  merge,
-  type Observable,
-  type ObservableInput,
-  of,
-  switchMap,
-  throwError,
-  timeout,
-} from 'rxjs';
+import { defer, merge, Observable, type ObservableInput, type Subscription, switchMap, throwError } from 'rxjs';
 import { after$ } from './delay.js';
 import { KvError } from './errors.js';
 
@@ -66,9 +52,10 @@ export class Lease {
     return 0;
   }
 
-  /** Counts the ttl anew from when the successful renewal was sent. */
+  /** Counts the ttl anew from when the successful renewal was sent, unless a later one was answered before it. */
   renewed(sent: Moment): void {
-    if (this.remaining() > 0) this.deadline = this.from(sent);
+    const deadline = this.from(sent);
+    if (this.remaining() > 0 && deadline.monotonic > this.deadline.monotonic) this.deadline = deadline;
   }
 
   private from(sent: Moment): Moment {
@@ -81,7 +68,7 @@ export interface KeepOptions {
   /** One renewal, done when it completes. Its error `session-lost` ends the lease; any other is tried again. */
   readonly renew: () => ObservableInput<unknown>;
   readonly clock?: Clock;
-  /** ms from one renewal to the next, which is also how long one may take; a third of the ttl */
+  /** ms from one renewal to the next, and to another where one is unanswered; a third of the ttl */
   readonly every?: number;
 }
 
@@ -93,40 +80,52 @@ export interface KeepOptions {
  * keep$({ lease, renew: () => client.renewSession(id) }).subscribe({ error: lost });
  */
 export function keep$({ lease, renew, clock = systemClock, every = lease.ttl / 3 }: KeepOptions): Observable<never> {
-  const attempt$ = defer(() => {
-    const sent = momentOf(clock);
-    if (lease.remaining() <= 0) return expired$(lease);
-    return concat(
-      from(renew()).pipe(ignoreElements()),
-      defer(() => {
-        lease.renewed(sent);
-        return of(Math.max(0, every - (clock.monotonic() - sent.monotonic)));
-      }),
-    ).pipe(
-      timeout({ first: every }),
-      catchError((error: unknown) => {
-        if (KvError.is(error) && error.code === 'session-lost') throw error;
-        // Several more tries fit before the deadline.
-        return of(every / 4);
-      }),
-    );
+  const renewals$ = new Observable<never>(subscriber => {
+    let attempts = 0;
+    let due: Subscription | undefined;
+    const next = (delay: number): void => {
+      due?.unsubscribe();
+      due = after$(delay).subscribe(attempt);
+      subscriber.add(due);
+    };
+    const attempt = (): void => {
+      // After a pause, or a jump of the wall clock, this timer can be due before that of the deadline.
+      if (lease.remaining() <= 0) {
+        subscriber.error(expired(lease));
+        return;
+      }
+      const number = ++attempts;
+      const sent = momentOf(clock);
+      // While this one is unanswered another is sent; whichever is answered first counts, from its own sending.
+      next(every);
+      subscriber.add(
+        defer(renew).subscribe({
+          error: (error: unknown) => {
+            if (KvError.is(error) && error.code === 'session-lost') subscriber.error(error);
+            // Several more tries fit before the deadline.
+            else if (number === attempts) next(every / 4);
+          },
+          complete: () => {
+            lease.renewed(sent);
+            if (number === attempts) next(Math.max(0, every - (clock.monotonic() - sent.monotonic)));
+          },
+        }),
+      );
+    };
+    next(every);
   });
-  const renewals$ = of(every).pipe(
-    expand(delay => after$(delay).pipe(switchMap(() => attempt$)), 1),
-    ignoreElements(),
-  );
   return merge(deadline$(lease), renewals$);
 }
 
 function deadline$(lease: Lease): Observable<never> {
   return defer(() => {
     const left = lease.remaining();
-    if (left <= 0) return expired$(lease);
+    if (left <= 0) return throwError(() => expired(lease));
     // A timer can be early by a fraction of a ms.
     return after$(Math.ceil(left)).pipe(switchMap(() => deadline$(lease)));
   });
 }
 
-function expired$(lease: Lease): Observable<never> {
-  return throwError(() => new KvError('session-lost', `not renewed within its ttl of ${lease.ttl} ms`));
+function expired(lease: Lease): KvError {
+  return new KvError('session-lost', `not renewed within its ttl of ${lease.ttl} ms`);
 }

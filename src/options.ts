@@ -1,5 +1,6 @@
 /** Options: refusing those that nobody knows, since a misspelt one would be ignored in silence. */
 import { invalid } from './errors.js';
+import { kindOf } from './kind.js';
 
 /** What other clients call it, and what it is called here; far apart as letters, near in meaning. */
 const meant: ReadonlyMap<string, readonly string[]> = new Map([
@@ -20,9 +21,7 @@ const meant: ReadonlyMap<string, readonly string[]> = new Map([
 export function checkOptions(given: unknown, known: readonly string[], where: string): void {
   if (given === undefined) return;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalid(
-      `the options of ${where} are an object, not ${given === null ? 'null' : Array.isArray(given) ? 'an array' : `a ${typeof given}`}`,
-    );
+    throw invalid(`the options of ${where} are an object, not ${kindOf(given)}`);
   }
   for (const [name, value] of Object.entries(given)) {
     if (value !== undefined && !known.includes(name)) throw invalid(`unknown option "${name}" of ${where}: ${hint(name, known)}`);

@@ -1,4 +1,4 @@
-/** Text: values read as UTF-8. */
+/** Text: strings as UTF-8, and back. */
 import type { Entry } from './entry.js';
 
 /**
@@ -11,4 +11,12 @@ export function text(entry: Entry): string;
 export function text(entry: Entry | undefined): string | undefined;
 export function text(entry: Entry | undefined): string | undefined {
   return entry === undefined ? undefined : new TextDecoder('utf-8', { ignoreBOM: true }).decode(entry.value);
+}
+
+// With the u flag a pair is one character, so what matches stands alone.
+const loneSurrogate = /\p{Surrogate}/u;
+
+/** Whether UTF-8 can hold the string: half a surrogate pair would come back as another character. */
+export function isWellFormed(string: string): boolean {
+  return !loneSurrogate.test(string);
 }

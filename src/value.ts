@@ -1,8 +1,8 @@
 /** A value as bytes of our own. */
 import type { Value } from './entry.js';
 import { KvError } from './errors.js';
-
-const loneSurrogate = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+import { kindOf } from './kind.js';
+import { isWellFormed } from './text.js';
 
 /**
  * The bytes of a value: a string's UTF-8, or a copy of the bytes, since the caller may go on to change them.
@@ -13,20 +13,19 @@ export function bytesOf(value: Value, most: number, key?: string): Uint8Array<Ar
   const detail = key === undefined ? {} : { key };
   if (typeof value === 'string') {
     if (value.length > most) throw tooLarge(value.length, most, detail);
-    if (loneSurrogate.test(value)) throw new KvError('invalid', 'the value has half a surrogate pair, which UTF-8 cannot hold', detail);
+    if (!isWellFormed(value)) throw new KvError('invalid', 'the value has half a surrogate pair, which UTF-8 cannot hold', detail);
     const bytes = new TextEncoder().encode(value);
     if (bytes.length > most) throw tooLarge(bytes.length, most, detail);
     return bytes as Uint8Array<ArrayBuffer>;
   }
-  if (!isBytes(value))
-    throw new KvError('invalid', `a value is a string or a Uint8Array, not ${value === null ? 'null' : typeof value}`, detail);
+  if (!isBytes(value)) throw new KvError('invalid', `a value is a string or a Uint8Array, not ${kindOf(value)}`, detail);
   if (value.length > most) throw tooLarge(value.length, most, detail);
   // Not slice(): that of a Buffer shares its memory.
   return new Uint8Array(value);
 }
 
 /** Also true of arrays of another realm, such as a test runner's sandbox. */
-function isBytes(value: unknown): value is Uint8Array {
+export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 

@@ -1,7 +1,7 @@
 /** The conformance suite on memory: bare, through a view, and with writer and reader on two connections. */
 import { Observable } from 'rxjs';
 import { expect, test } from 'vitest';
-import { createWorld, memory, type World } from '../../src/backends/memory/index.js';
+import { createWorld, memory } from '../../src/backends/memory/index.js';
 import { conformance } from '../../src/conformance/index.js';
 import type { Driver } from '../../src/driver.js';
 import { encodeSegment } from '../../src/key.js';
@@ -13,16 +13,13 @@ interface Traffic {
   watches: number;
 }
 
-/** The world that a root is in; each test has a root of its own. */
-const worlds = new Map<string, World>();
-const homes = new WeakMap<Driver, { root: string; world: World }>();
+const world = createWorld();
+const roots = new WeakMap<Driver, string>();
 const traffics = new WeakMap<Driver, Traffic>();
 
 function connect({ root }: { root: string }): Driver {
-  const world = worlds.get(root) ?? createWorld();
-  worlds.set(root, world);
   const driver = memory({ root, world });
-  homes.set(driver, { root, world });
+  roots.set(driver, root);
   traffics.set(driver, counted(driver));
   return driver;
 }
@@ -30,33 +27,29 @@ function connect({ root }: { root: string }): Driver {
 /** Counts the driver's calls, and the feeds that are open on it. */
 function counted(driver: Driver): Traffic {
   const traffic: Traffic = { trips: 0, watches: 0 };
-  const { list, commit, feed$ } = driver;
-  driver.list = (...call) => {
-    traffic.trips++;
-    return list.apply(driver, call);
-  };
-  driver.commit = (...call) => {
-    traffic.trips++;
-    return commit.apply(driver, call);
-  };
+  const trip =
+    <A extends unknown[], R>(call: (...args: A) => R): ((...args: A) => R) =>
+    (...args) => {
+      traffic.trips++;
+      return call(...args);
+    };
+  const feed$ = driver.feed$.bind(driver);
+  driver.ready = trip(driver.ready.bind(driver));
+  driver.list = trip(driver.list.bind(driver));
+  driver.commit = trip(driver.commit.bind(driver));
+  driver.health = trip(driver.health.bind(driver));
   driver.feed$ = (...range) =>
     new Observable(subscriber => {
       traffic.watches++;
       subscriber.add(() => traffic.watches--);
-      subscriber.add(feed$.apply(driver, range).subscribe(subscriber));
+      subscriber.add(feed$(...range).subscribe(subscriber));
     });
   return traffic;
 }
 
-function worldOf(driver: Driver): World {
-  const home = homes.get(driver);
-  if (home === undefined) throw new Error('the driver is none of these worlds');
-  return home.world;
-}
-
 /** The records in the queue of a lock, as somebody else sees them. */
 async function contenders(driver: Driver, lock: string): Promise<number> {
-  const observer = memory(homes.get(driver));
+  const observer = memory({ root: roots.get(driver) ?? '', world });
   observer.start({ timeout: 5000, silence: 10_000, logger: silent, ending: () => undefined });
   const { entries } = await observer.list({ prefix: `~rxkv/${encodeSegment(lock)}/` }, { timeout: 5000, consistency: 'strong' });
   await observer.close();
@@ -68,13 +61,11 @@ conformance(
   {
     name: 'memory',
     connect,
-    cut: driver => worldOf(driver).cut(driver),
-    hang: driver => worldOf(driver).hang(driver),
-    heal: driver => worldOf(driver).heal(driver),
-    expireSession: driver => worldOf(driver).expireSessions(),
-    compact: () => {
-      for (const world of worlds.values()) world.compact();
-    },
+    cut: driver => world.cut(driver),
+    hang: driver => world.hang(driver),
+    heal: driver => world.heal(driver),
+    expireSession: () => world.expireSessions(),
+    compact: () => world.compact(),
     roundTrips: driver => traffics.get(driver)?.trips ?? 0,
     serverWatches: driver => traffics.get(driver)?.watches ?? 0,
     contenders,

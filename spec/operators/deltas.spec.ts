@@ -1,6 +1,6 @@
-import { Subject, take } from 'rxjs';
+import { from, Subject, take } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Entry } from '../../src/entry.js';
 import type { TreeDelta } from '../../src/operators/change.js';
 import { deltas } from '../../src/operators/deltas.js';
@@ -118,6 +118,30 @@ describe('deltas', () => {
     expect(collect([after])[0]?.changes).toMatchObject([{ initial: true }, { initial: true }]);
   });
 
+  test('what was answered by value is not the answer by revision', () => {
+    const before = state(1n, a);
+    const touched = applyChanges(before, [{ put: entry('a', 'a', 2n) }], 2n);
+
+    expect(collect([before, touched])).toHaveLength(1);
+    expect(collect([before, touched], { by: 'revision' })).toHaveLength(2);
+    expect(collect([before, touched])).toHaveLength(1);
+  });
+
+  test('another copy of the package gives the same changes for our snapshots, and shares them', async () => {
+    vi.resetModules();
+    const other = await import('../../src/operators/deltas.js');
+    const before = state(1n, a);
+    const after = applyChanges(before, [{ put: b }], 2n);
+    const theirs: TreeDelta[] = [];
+    from([before, after])
+      .pipe(other.deltas())
+      .subscribe(batch => theirs.push(batch));
+
+    expect(other.deltas).not.toBe(deltas);
+    expect(collect([before, after])).toEqual(theirs);
+    expect(collect([before, after])[1]?.changes).toBe(theirs[1]?.changes);
+  });
+
   test('a frozen snapshot is compared like any other', () => {
     expect(collect([Object.freeze(state(1n, a)), Object.freeze(state(2n))])[1]?.changes).toMatchObject([{ type: 'deleted' }]);
   });
@@ -147,10 +171,10 @@ describe('deltas', () => {
   });
 
   test.each([
-    [{ inital: 'skip' }, 'unknown option "inital" of deltas(): it knows by, initial'],
+    [{ inital: 'skip' }, 'unknown option "inital" of deltas(): did you mean "initial"?'],
     [{ by: 'bytes' }, 'option by of deltas() is "value" or "revision"'],
     [{ initial: true }, 'option initial of deltas() is "emit" or "skip"'],
-    [null, 'the options of deltas() are an object'],
+    [null, 'the options of deltas() are an object, not null'],
   ])('refuses %j when it is made', (options, message) => {
     expect(() => deltas(options as never)).toThrow(expect.objectContaining({ code: 'invalid', message }));
   });

@@ -106,7 +106,7 @@ describe('diff', () => {
   });
 
   test('an unknown option is refused by its name when the operator is made', () => {
-    const message = 'unknown option "inital" of diff(): it knows by, initial';
+    const message = 'unknown option "inital" of diff(): did you mean "initial"?';
 
     expect(() => diff({ inital: 'skip' } as never)).toThrow(expect.objectContaining({ code: 'invalid', message }));
   });

@@ -43,15 +43,15 @@ describe('retryTransient', () => {
       const refused = cold('a-#', undefined, denied);
       const foreign = cold('a-#', undefined, new Error('transient, somebody claims'));
 
-      expectObservable(refused.pipe(retryTransient(plain))).toBe('a-#', undefined, denied);
-      expectObservable(foreign.pipe(retryTransient(plain))).toBe('a-#', undefined, new Error('transient, somebody claims'));
+      expectObservable(refused.pipe(retryTransient(plain)), '^--------!').toBe('a-#', undefined, denied);
+      expectObservable(foreign.pipe(retryTransient(plain)), '^--------!').toBe('a-#', undefined, new Error('transient, somebody claims'));
       expectSubscriptions(refused.subscriptions).toBe('^-!');
     });
   });
 
   test('an error that only looks transient is not', () => {
     marbles().run(({ cold, expectObservable }) => {
-      expectObservable(cold('#', undefined, { code: 'unavailable', transient: true }).pipe(retryTransient(plain))).toBe(
+      expectObservable(cold('#', undefined, { code: 'unavailable', transient: true }).pipe(retryTransient(plain)), '^--------!').toBe(
         '#',
         {},
         {

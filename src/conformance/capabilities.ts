@@ -101,12 +101,8 @@ export const capabilities: Topic = {
       'a value of maxValue bytes is taken, one byte more is invalid before any write',
       { capable: boundedValues, ways: onTwo },
       async context => {
-        const {
-          writer,
-          reader,
-          capabilities: { maxValue },
-          expect,
-        } = context;
+        const { writer, reader, capabilities, expect } = context;
+        const { maxValue } = capabilities;
         await writer.put('most', new Uint8Array(maxValue).fill(120));
         expect((await reader.get('most'))?.value.length).toBe(maxValue);
         const over = new Uint8Array(maxValue + 1);
@@ -122,13 +118,8 @@ export const capabilities: Topic = {
       'a value that is too large costs no round trip',
       { capable: boundedValues, ways: onTwo, hooks: ['roundTrips'] },
       async context => {
-        const {
-          harness,
-          writer,
-          writing,
-          capabilities: { maxValue },
-          expect,
-        } = context;
+        const { harness, writer, writing, capabilities, expect } = context;
+        const { maxValue } = capabilities;
         await writer.get('warm');
         const before = harness.roundTrips?.(writing.driver);
         await refused(() => writer.put('over', new Uint8Array(maxValue + 1)), 'invalid', 'a put of maxValue and one bytes');

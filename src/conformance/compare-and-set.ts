@@ -184,6 +184,19 @@ export const compareAndSet: Topic = {
       expect(text(await reader.get('this'))).toBe('x');
     }),
 
+    proof('a failed compare-and-set wakes no watcher', async ({ writer, reader, record, expect }) => {
+      const old = await writer.put('quiet', '1');
+      await writer.put('quiet', '2');
+      const seen = record(reader.watch$('quiet'));
+      await seen.first('the current state');
+      await refused(() => writer.atomicPut('quiet', 'x', old), 'conflict', 'a stale entry');
+      await refused(() => writer.atomicPut('quiet', 'x', undefined), 'conflict', 'a creation of what is there');
+      await refused(() => writer.atomicDelete('quiet', old), 'conflict', 'a stale entry');
+      await writer.put('quiet', '3');
+      await seen.next(entry => text(entry) === '3', 'the put after the conflicts');
+      expect(seen.values.map(entry => text(entry)).filter(value => !['2', '3'].includes(value ?? ''))).toEqual([]);
+    }),
+
     proof('an entry read through a view serves in that view', async ({ writer, expect }) => {
       const view = writer.at('cas');
       const entry = await view.put('k', '1');

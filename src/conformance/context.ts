@@ -40,8 +40,10 @@ export interface Context {
   readonly ttl: number;
   /** ms of `silence` where faults are tested. */
   readonly silence: number;
-  /** One connection more, below the same root and seen in the same way. */
-  readonly connect: (options?: StoreOptions) => Promise<Connection>;
+  /** One connection more, below the same root and seen in the same way. `prepare` has the driver before the store. */
+  readonly connect: (prepare?: (driver: Driver) => void) => Promise<Connection>;
+  /** A store below a root beside this one, whose name begins as this one's does. */
+  readonly beside: () => Promise<Store>;
   /** A driver on a connection of its own, started, with no store over it. */
   readonly bare: () => Promise<Driver>;
   /** Subscribes and records, until the test ends. */
@@ -64,13 +66,17 @@ export async function inContext(harness: Harness, expect: Expect, way: Way, opti
   const drivers: Driver[] = [];
   const endings: Promise<void>[] = [];
 
-  const connect = async (own: StoreOptions = options): Promise<Connection> => {
-    const driver = await harness.connect({ root });
-    const whole = createStore(driver, own);
+  const roots = new Set([root]);
+  const connect = async (below: string, prepare?: (driver: Driver) => void): Promise<Connection> => {
+    const driver = await harness.connect({ root: below });
+    roots.add(below);
+    prepare?.(driver);
+    const whole = createStore(driver, options);
     const connection = { driver, whole, store: way === 'through a view' ? whole.at(view) : whole };
     connections.push(connection);
     return connection;
   };
+  const beside = async (): Promise<Store> => (await connect(`${root}-beside`)).store;
   const bare = async (): Promise<Driver> => {
     const driver = await harness.connect({ root });
     const { timeout = 5000, silence = 10_000 } = options;
@@ -84,34 +90,33 @@ export async function inContext(harness: Harness, expect: Expect, way: Way, opti
     return recording;
   };
 
-  const writing = await connect();
-  const reading = way === 'on two connections' ? await connect() : writing;
-  const { capabilities } = writing.whole;
-  const context: Context = {
-    harness,
-    expect,
-    capabilities,
-    way,
-    base: way === 'through a view' ? `${view}/` : '',
-    writer: writing.store,
-    reader: reading.store,
-    writing,
-    reading,
-    limit,
-    ttl: Math.max(capabilities.minTtl, 400),
-    silence: harness.silence ?? 2000,
-    connect,
-    bare,
-    record,
-  };
-
   let failed = true;
   try {
-    await body(context);
+    const writing = await connect(root);
+    const reading = way === 'on two connections' ? await connect(root) : writing;
+    const { capabilities } = writing.whole;
+    await body({
+      harness,
+      expect,
+      capabilities,
+      way,
+      base: way === 'through a view' ? `${view}/` : '',
+      writer: writing.store,
+      reader: reading.store,
+      writing,
+      reading,
+      limit,
+      ttl: Math.max(capabilities.minTtl, 400),
+      silence: harness.silence ?? 2000,
+      connect: async prepare => connect(root, prepare),
+      beside,
+      bare,
+      record,
+    });
     failed = false;
   } finally {
     for (const recording of recordings) recording.unsubscribe();
-    const cleared = clear(harness, connections, drivers, endings, limit, root);
+    const cleared = clear(harness, connections, drivers, endings, limit, roots);
     // What failed first is what matters: a failure to clear away would hide it.
     await (failed ? cleared.catch(() => undefined) : cleared);
   }
@@ -123,14 +128,16 @@ async function clear(
   drivers: readonly Driver[],
   endings: readonly Promise<void>[],
   limit: number,
-  root: string,
+  roots: ReadonlySet<string>,
 ): Promise<void> {
   for (const { driver } of connections) await harness.heal?.(driver);
   for (const driver of drivers) await harness.heal?.(driver);
   await settles(Promise.all(endings), 'what teardowns started to end', limit * 2);
   await Promise.all(drivers.map(async driver => settles(driver.close(), 'close() of a driver to settle', limit * 2)));
   await Promise.all(connections.map(async ({ whole }) => settles(whole.close(), 'close() to settle', limit * 2)));
-  const sweeper = createStore(await harness.connect({ root }));
-  await sweeper.deleteTree('');
-  await settles(sweeper.close(), 'close() to settle', limit * 2);
+  for (const root of roots) {
+    const sweeper = createStore(await harness.connect({ root }));
+    await sweeper.deleteTree('');
+    await settles(sweeper.close(), 'close() to settle', limit * 2);
+  }
 }

@@ -1,8 +1,11 @@
 /** Fenced writes: accepted while the lock is held, refused once it is gone. */
+import { catchError, filter, NEVER, type Observable, throwError } from 'rxjs';
+import type { Driver } from '../driver.js';
 import type { Entry } from '../entry.js';
 import type { Lock, Store } from '../interface.js';
 import { text } from '../text.js';
 import { pairsOf } from './contents.js';
+import { evict } from './plain-driver.js';
 import { type Needs, proof, severalKeys, type Topic } from './topic.js';
 import { refused, until } from './waiting.js';
 
@@ -27,10 +30,23 @@ async function seeded(store: Store): Promise<Keys> {
   return { entry: await store.put('kept', 'x') };
 }
 
+/** Lets the driver tell its store nothing more while deaf: what a pause or a slow link does, for as long as we like. */
+function deafen(driver: Driver, hearing: { readonly deaf: boolean }): void {
+  const muffled = <T>(source$: Observable<T>): Observable<T> =>
+    source$.pipe(
+      filter(() => !hearing.deaf),
+      catchError((error: unknown) => (hearing.deaf ? NEVER : throwError(() => error))),
+    );
+  const [feed$, session$, acquire$] = [driver.feed$.bind(driver), driver.session$.bind(driver), driver.acquire$?.bind(driver)];
+  driver.feed$ = (...range) => muffled(feed$(...range));
+  driver.session$ = ttl => muffled(session$(ttl));
+  if (acquire$ !== undefined) driver.acquire$ = (...asked) => muffled(acquire$(...asked));
+}
+
 const needs: Needs = { capable: severalKeys };
 
 export const fencedWrites: Topic = {
-  name: 'fenced writes',
+  name: 'fenced-writes',
   proofs: [
     proof('every write is accepted while its lock is held', needs, async ({ writer, reader, expect }) => {
       const keys = await seeded(writer);
@@ -82,6 +98,22 @@ export const fencedWrites: Topic = {
         await until(() => !lock.held && lock.signal.aborted, 'the holder to be told', limit);
       },
     ),
+
+    proof('guarantee 5: a holder that nobody has told is refused by the server', needs, async context => {
+      const { harness, base, bare, connect, reader, expect } = context;
+      const hearing = { deaf: false };
+      const { store } = await connect(driver => deafen(driver, hearing));
+      const keys = await seeded(store);
+      const lock = await store.lock('fence', { ttl: Math.min(60_000, store.capabilities.maxTtl) });
+      const before = pairsOf(await reader.list(''));
+      hearing.deaf = true;
+      await evict(harness, await bare(), `${base}fence`);
+      expect(lock.held).toBe(true);
+      for (const [name, write] of Object.entries(writes)) {
+        await refused(() => write(store, lock, keys), 'conflict', `${name} with a lock lost unheard`);
+      }
+      expect(pairsOf(await reader.list(''))).toEqual(before);
+    }),
 
     proof('a failed compare is a conflict though the lock is held', needs, async ({ writer, reader, expect }) => {
       const old = await writer.put('k', '1');

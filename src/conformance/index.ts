@@ -3,7 +3,7 @@
  *
  * `docs/conformance.md` says how to run it and what a harness is.
  */
-import type { Capabilities } from '../capabilities.js';
+import type { Driver } from '../driver.js';
 import type { StoreOptions } from '../interface.js';
 import { createStore } from '../store.js';
 import { aborting } from './aborting.js';
@@ -90,7 +90,7 @@ export function conformance(runner: Runner, harness: Harness): void {
   }
 }
 
-function list(runner: Runner, harness: Harness, declared: Capabilities | undefined, way: Way, proof: Proof, title: string): void {
+function list(runner: Runner, harness: Harness, declared: Declared | undefined, way: Way, proof: Proof, title: string): void {
   const reason = lacking(harness, declared, proof);
   if (reason !== undefined) {
     const skip = runner.test.skip ?? runner.test;
@@ -99,36 +99,41 @@ function list(runner: Runner, harness: Harness, declared: Capabilities | undefin
   }
   const body = async (): Promise<void> =>
     inContext(harness, runner.expect, way, optionsOf(proof, harness), async context => {
-      if (proof.capable?.present(context.capabilities) === false) return;
+      if (lacking(harness, context.writing.driver, proof) !== undefined) return;
       await proof.body(context);
     });
   runner.test(title, body, 120_000 * (harness.patience ?? 1));
 }
 
 /** Why the proof cannot be given, in words. */
-function lacking(harness: Harness, declared: Capabilities | undefined, { hooks = [], capable }: Proof): string | undefined {
+function lacking(harness: Harness, declared: Declared | undefined, { hooks = [], capable, networked }: Proof): string | undefined {
   const absent = hooks.filter(hook => harness[hook] === undefined);
   if (absent.length > 0) return `the harness has no ${absent.map(hook => `${hook}()`).join(' and no ')}`;
-  if (capable !== undefined && declared !== undefined && !capable.present(declared)) return capable.absent;
+  if (declared === undefined) return undefined;
+  if (networked === true && declared.local === true) return 'the driver is local';
+  if (capable?.present(declared.capabilities) === false) return capable.absent;
   return undefined;
 }
 
-function optionsOf({ store = {}, faulty = false }: Proof, harness: Harness): StoreOptions {
-  const silence = harness.silence ?? 2000;
-  return faulty ? { silence, timeout: silence / 2, ...store } : store;
+/** In tests of faults: soon tired of waiting. */
+function optionsOf({ faulty = false }: Proof, { silence = 2000 }: Harness): StoreOptions {
+  return faulty ? { silence, timeout: silence / 2 } : {};
 }
 
+/** What a driver says of itself before any I/O. */
+type Declared = Pick<Driver, 'capabilities' | 'local'>;
+
 /** What the driver declares, where that can be had before the first test. */
-function declaredBy(harness: Harness): Capabilities | undefined {
+function declaredBy(harness: Harness): Declared | undefined {
   const driver = harness.connect({ root: 'conformance-listing' });
   if (driver instanceof Promise) {
     // Not awaited, since runners take tests synchronously; given back all the same.
     driver.then(async late => createStore(late).close()).catch(() => undefined);
     return undefined;
   }
-  const declared = driver.capabilities;
+  const { capabilities: known, local } = driver;
   void createStore(driver)
     .close()
     .catch(() => undefined);
-  return declared;
+  return { capabilities: known, ...(local === undefined ? {} : { local }) };
 }

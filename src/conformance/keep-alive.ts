@@ -1,6 +1,7 @@
 /** Keeping alive: a key that lives as long as somebody subscribes. */
 import { firstValueFrom } from 'rxjs';
 import { text } from '../text.js';
+import { patient } from './affliction.js';
 import { onTwo, proof, type Topic } from './topic.js';
 import { quietFor, refused, settles, until } from './waiting.js';
 
@@ -89,6 +90,15 @@ export const keepAlive: Topic = {
       brief.unsubscribe();
       await firstValueFrom(writer.watch$('brief'));
       await until(async () => !(await reader.exists('brief')), 'no key to be left', limit);
+    }),
+
+    proof('with retryTransient() a key that was lost is registered anew', async ({ writer, reader, ttl, record, limit, expect }) => {
+      const alive = record(writer.keepAlive$('anew', 'x', { ttl }).pipe(patient()));
+      await alive.first('the entry');
+      await reader.delete('anew');
+      await alive.first('the entry once more');
+      await until(async () => text(await reader.get('anew')) === 'x', 'the key to be back', limit);
+      expect(alive.ended).toBe(false);
     }),
 
     proof('a session that the server ended is session-lost, and the key is gone', { hooks: ['expireSession'] }, async context => {

@@ -122,32 +122,34 @@ export const keys: Topic = {
       for (const root of ['', '/', '//']) expect(keysOf(await reader.list(root))).toEqual(['d/x']);
     }),
 
-    proof(
-      'every other Unicode string is a key: it is written, read, listed and deleted under its own name',
-      async ({ writer, reader, expect }) => {
-        const segments = [...new Set(oddSegments)];
-        await Promise.all(segments.map(async segment => writer.put(`odd/${segment}`, segment)));
-        for (const segment of segments) {
-          const entry = await reader.get(`odd/${segment}`);
-          expect(entry?.key).toBe(`odd/${segment}`);
-          expect(text(entry)).toBe(segment);
-        }
-        const snapshot = await reader.list('odd');
-        expect(keysOf(snapshot)).toEqual(segments.map(segment => `odd/${segment}`).sort(order));
-        expect(Object.keys(snapshot.toObject()).sort(order)).toEqual([...segments].sort(order));
-        const names = (await reader.children('odd')).map(child => child.name);
-        expect(names).toEqual([...segments].sort(order));
-        const watched = await firstValueFrom(reader.watchTree$('odd'));
-        expect(pairsOf(watched)).toEqual(pairsOf(snapshot));
-        for (const segment of segments) expect(await writer.delete(`odd/${segment}`)).toBe(true);
-        expect((await reader.list('odd')).size).toBe(0);
-      },
-    ),
+    proof('every other Unicode string is a key: written, read, listed, watched and deleted under its own name', async context => {
+      const { writer, reader, record, expect } = context;
+      const segments = [...new Set(oddSegments)].sort(order);
+      const keys = segments.map(segment => `odd/${segment}`);
+      const seen = record(reader.watchTree$('odd'));
+      await Promise.all(segments.map(async segment => writer.put(`odd/${segment}`, segment)));
+      for (const segment of segments) {
+        const entry = await reader.get(`odd/${segment}`);
+        expect([entry?.key, text(entry)]).toEqual([`odd/${segment}`, segment]);
+      }
+      const snapshot = await reader.list('odd');
+      expect(keysOf(snapshot)).toEqual(keys);
+      expect(Object.keys(snapshot.toObject()).sort(order)).toEqual(segments);
+      expect((await reader.children('odd')).map(child => child.name)).toEqual(segments);
+      expect(pairsOf(await firstValueFrom(reader.watchTree$('odd')))).toEqual(pairsOf(snapshot));
+      expect(pairsOf(await seen.next(({ size }) => size === keys.length, 'a watch to tell all of them'))).toEqual(pairsOf(snapshot));
+      for (const key of keys) expect(await writer.delete(key)).toBe(true);
+      expect((await reader.list('odd')).size).toBe(0);
+      await seen.next(({ size }) => size === 0, 'the watch to tell that all are gone');
+    }),
 
-    proof('every other Unicode string is a directory, and matches no key but its own', async ({ writer, reader, expect }) => {
+    proof('every other Unicode string is a directory, and a view, and matches no key but its own', async ({ writer, reader, expect }) => {
       const segments = [...new Set(oddSegments)].filter(segment => segment !== long);
-      await Promise.all(segments.map(async segment => writer.put(`${segment}/leaf`, segment)));
-      for (const segment of segments) expect(pairsOf(await reader.list(segment))).toEqual({ [`${segment}/leaf`]: segment });
+      await Promise.all(segments.map(async segment => writer.at(segment).put('leaf', segment)));
+      for (const segment of segments) {
+        expect(pairsOf(await reader.list(segment))).toEqual({ [`${segment}/leaf`]: segment });
+        expect(pairsOf(await firstValueFrom(reader.watchTree$(segment)))).toEqual({ [`${segment}/leaf`]: segment });
+      }
       for (const [done, segment] of segments.entries()) {
         await writer.deleteTree(segment);
         expect((await reader.list('')).size).toBe(segments.length - done - 1);
@@ -224,6 +226,26 @@ export const keys: Topic = {
       expect(text(await writer.get('v/l/m'))).toBe('deep');
       await view.deleteTree('');
       expect((await writer.list('')).size).toBe(0);
+    }),
+
+    proof('stores of different roots see nothing of each other, though one root begins like the other', async context => {
+      const { writer, reader, beside, record, expect } = context;
+      const other = await beside();
+      const seen = record(reader.watchTree$(''));
+      await seen.first('the empty snapshot');
+      const lock = await other.lock('k');
+      await other.put('k', 'theirs');
+      expect(await reader.get('k')).toBeUndefined();
+      expect((await reader.list('')).size).toBe(0);
+      await writer.put('k', 'ours');
+      await (await writer.lock('k', { wait: 0 })).release();
+      await writer.deleteTree('');
+      expect(text(await other.get('k'))).toBe('theirs');
+      expect(lock.held).toBe(true);
+      await lock.release();
+      await writer.put('end', 'ours');
+      await seen.next(now => now.has('end'), 'our own put');
+      expect(seen.values.flatMap(now => [...now]).some(entry => text(entry) === 'theirs')).toBe(false);
     }),
   ],
 };

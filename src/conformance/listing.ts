@@ -98,6 +98,20 @@ export const listing: Topic = {
       expect(snapshot.size).toBe(1500);
     }),
 
+    proof(
+      'a directory of several MB is listed and watched whole',
+      { ways: onTwo },
+      async ({ writer, reader, capabilities, limit, expect }) => {
+        const value = 'v'.repeat(Math.min(100_000, capabilities.maxValue));
+        const names = Array.from({ length: 60 }, (_, i) => `heavy/${i}`);
+        await settles(Promise.all(names.map(async name => writer.put(name, value))), 'the puts', limit * 6);
+        for (const snapshot of [await reader.list('heavy'), await firstValueFrom(reader.watchTree$('heavy'))]) {
+          expect(keysOf(snapshot)).toEqual([...names].sort(order));
+          expect([...snapshot].every(entry => text(entry) === value)).toBe(true);
+        }
+      },
+    ),
+
     proof('a list under churn ends, and holds what stood still', { ways: onTwo }, async ({ writer, reader, limit, expect }) => {
       for (let i = 0; i < 20; i++) await writer.put(`churn/still/${i}`, 'x');
       let going = true;

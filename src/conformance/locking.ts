@@ -62,8 +62,8 @@ export const locking: Topic = {
 
     proof('a lock and keys of the same name have nothing to do with each other', async ({ writer, reader, expect }) => {
       await writer.put('a/b', 'x');
-      const lock = await reader.lock('a');
-      const inner = await writer.lock('a/b', { wait: 0 });
+      const inner = await writer.lock('a/b');
+      const lock = await reader.lock('a', { wait: 0 });
       await writer.put('a', 'y');
       expect(keysOf(await reader.list('a'))).toEqual(['a/b']);
       expect(keysOf(await reader.list(''))).toEqual(['a', 'a/b']);

@@ -3,6 +3,7 @@ import type { Call, Driver, DriverOp, Feed, Outcome } from '../driver.js';
 import type { Entry } from '../entry.js';
 import { text } from '../text.js';
 import { stateOf } from './contents.js';
+import type { Harness } from './harness.js';
 import type { Recording } from './recording.js';
 import { until } from './waiting.js';
 
@@ -59,4 +60,14 @@ export async function addsUp(feed: Recording<Feed>, wanted: Readonly<Record<stri
 /** The last revision that a feed said, marks included. */
 export function lastRevision(feed: Recording<Feed>): bigint {
   return feed.values.reduce((last, { revision }) => revision ?? last, 0n);
+}
+
+/** What an operator does to the holder of a lock: deletes its record. The lock must be the only one. */
+export async function evict(harness: Harness, operator: Driver, lock: string): Promise<void> {
+  if (harness.evict !== undefined) return harness.evict(operator, lock);
+  const { entries } = await operator.list({ prefix: '~rxkv/' }, query);
+  // Who has been in the queue for longest holds.
+  const [oldest] = entries.filter(({ leased }) => leased).sort((a, b) => (a.created < b.created ? -1 : 1));
+  if (oldest === undefined) throw new Error('no leased record is listed below ~rxkv/: the harness needs evict()');
+  await operator.commit({ checks: [], ops: [{ delete: oldest.key }] }, call);
 }

@@ -23,7 +23,7 @@ async function cycles(store: Store, count: number, section: { inside: number; fe
 export const queueing: Topic = {
   name: 'queueing',
   proofs: [
-    proof('ten contenders on two connections exclude each other', async ({ writer, reader, limit, expect }) => {
+    proof('ten contenders exclude each other, and their fences grow', async ({ writer, reader, limit, expect }) => {
       const section = { inside: 0, fences: [] as bigint[] };
       const contenders = Array.from({ length: 10 }, async (_, i) => cycles(i % 2 === 0 ? writer : reader, 4, section));
       await settles(Promise.all(contenders), 'all contenders to have had their turns', limit * 6);
@@ -71,17 +71,8 @@ export const queueing: Topic = {
     }),
 
     proof('guarantee 4: a waiter has left the queue 100 ms after it unsubscribed', { hooks: ['contenders'] }, async context => {
-      const {
-        harness,
-        base,
-        reading: { driver },
-        writer,
-        reader,
-        record,
-        limit,
-        expect,
-      } = context;
-      const count = async (): Promise<number> => (await harness.contenders?.(driver, `${base}count`)) ?? 0;
+      const { harness, base, reading, writer, reader, record, limit, expect } = context;
+      const count = async (): Promise<number> => (await harness.contenders?.(reading.driver, `${base}count`)) ?? 0;
       const holder = await writer.lock('count');
       const waiter = record(reader.lock$('count'));
       await until(async () => (await count()) === 2, 'two contenders', limit);
@@ -89,6 +80,18 @@ export const queueing: Topic = {
       await until(async () => (await count()) === 1, 'the waiter to have left', 100 * (harness.patience ?? 1));
       await holder.release();
       expect(await count()).toBe(0);
+    }),
+
+    proof('each subscription is a contender of its own, also of one and the same lock$', async ({ writer, record, expect }) => {
+      const lock$ = writer.lock$('same');
+      const [first, second] = [record(lock$), record(lock$)];
+      await until(() => first.values.length + second.values.length === 1, 'one of the two to get the lock');
+      await quietFor(30, 'the other must not get it');
+      expect(first.values.length + second.values.length).toBe(1);
+      const [holder, waiter] = first.values.length === 1 ? [first, second] : [second, first];
+      holder.unsubscribe();
+      const lock = await waiter.first('the lock, for the other');
+      expect([lock.held, holder.values[0]?.held]).toEqual([true, false]);
     }),
 
     proof('a signal ends the waiting with aborted, and the lock is never taken later', async ({ writer, reader, expect }) => {
@@ -130,22 +133,14 @@ export const queueing: Topic = {
     }),
 
     proof('locks are granted in the order of asking', { capable: fairLocks, hooks: ['contenders'] }, async context => {
-      const {
-        harness,
-        base,
-        reading: { driver },
-        writer,
-        reader,
-        limit,
-        expect,
-      } = context;
+      const { harness, base, reading, writer, reader, limit, expect } = context;
       const holder = await writer.lock('fair');
       const order: number[] = [];
       const turns: Promise<void>[] = [];
       for (let i = 0; i < 6; i++) {
         turns.push((i % 2 === 0 ? writer : reader).withLock('fair', async () => void order.push(i)));
         await until(
-          async () => (await harness.contenders?.(driver, `${base}fair`)) === i + 2,
+          async () => (await harness.contenders?.(reading.driver, `${base}fair`)) === i + 2,
           `contender ${i} to stand in the queue`,
           limit,
         );

@@ -1,13 +1,13 @@
 /** Sessions: what is bound to one goes with it, and its owner is told in time. */
 import type { Observable } from 'rxjs';
-import type { Driver, Session } from '../driver.js';
+import type { Driver, Grant, Session } from '../driver.js';
 import { KvError } from '../errors.js';
 import { text } from '../text.js';
 import { patient } from './affliction.js';
 import type { Context } from './context.js';
-import { bytes, call, query } from './plain-driver.js';
+import { bytes, call, evict, query } from './plain-driver.js';
 import type { Recording } from './recording.js';
-import { type Capability, onTwo, proof, strictLocks, type Topic } from './topic.js';
+import { type Capability, onTwo, proof, severalKeys, strictLocks, type Topic } from './topic.js';
 import { quietFor, refused, settles, until } from './waiting.js';
 
 const briefTtls: Capability = { absent: 'minTtl is over 2 s', present: ({ minTtl }) => minTtl <= 2000 };
@@ -23,6 +23,16 @@ async function bind(driver: Driver, key: string, session: Session): Promise<void
 
 async function present(driver: Driver, key: string): Promise<boolean> {
   return (await driver.list({ key }, query)).entries.length === 1;
+}
+
+/** A lock as the driver itself knows it: from its own queue, or the record that the portable one would write. */
+async function granted({ record }: Context, driver: Driver, session: Session): Promise<Grant> {
+  if (driver.acquire$ !== undefined) return record(driver.acquire$(session, '~rxkv/fenced', bytes('holder'))).first('the grant');
+  const key = `~rxkv/fenced/${session.id}-1`;
+  const outcome = await driver.commit({ checks: [{ key, entry: undefined }], ops: [{ put: key, value: bytes('holder'), session }] }, call);
+  const entry = outcome.ok ? outcome.results[0]?.entry : undefined;
+  if (entry === undefined) throw new Error('the record of the lock was not written');
+  return { key, fence: entry.created, session };
 }
 
 /** Runs no timer and no callback for so long, as a garbage collection or a debugger would. */
@@ -82,6 +92,23 @@ export const sessions: Topic = {
     }),
 
     proof(
+      'guarantee 5: the server itself refuses a fenced commit once the record of the lock is gone',
+      { ways: onTwo, capable: severalKeys },
+      async context => {
+        const { harness, bare, ttl, reader, expect } = context;
+        const [holder, operator] = [await bare(), await bare()];
+        const { session } = await opened(context, holder.session$(Math.max(ttl, 5000)));
+        const held = await granted(context, holder, session);
+        const fenced = async (value: string): Promise<boolean> =>
+          (await holder.commit({ checks: [{ held }], ops: [{ put: 'fenced', value: bytes(value) }] }, call)).ok;
+        expect(await fenced('held')).toBe(true);
+        await evict(harness, operator, 'fenced');
+        expect(await fenced('late')).toBe(false);
+        expect(text(await reader.get('fenced'))).toBe('held');
+      },
+    ),
+
+    proof(
       'a lock whose session the server ended is lock-lost, its signal aborted before that',
       { hooks: ['expireSession'] },
       async context => {
@@ -101,6 +128,19 @@ export const sessions: Topic = {
         expect(next.fence).toBeGreaterThan(lock.fence);
       },
     ),
+
+    proof('a lost lock is told by its signal, and its release is harmless', { hooks: ['expireSession'] }, async context => {
+      const { harness, writing, writer, reader, limit, expect } = context;
+      const lock = await writer.lock('told');
+      await harness.expireSession?.(writing.driver);
+      await until(() => lock.signal.aborted, 'the signal of the lost lock', limit);
+      expect(lock.held).toBe(false);
+      const next = await reader.lock('told');
+      await lock.release();
+      expect(next.held).toBe(true);
+      await refused(() => writer.lock('told', { wait: 0 }), 'conflict', "one try at the next holder's lock");
+      await next.release();
+    }),
 
     proof('who waits when its session ends is session-lost', { hooks: ['expireSession'] }, async context => {
       const { harness, writer, connect, record } = context;
@@ -185,15 +225,11 @@ export const sessions: Topic = {
     }),
 
     proof('a record that an operator removes is a loss, told as soon as the server says so', { ways: onTwo }, async context => {
-      const { bare, writer, reader, record, expect } = context;
+      const { harness, base, bare, writer, reader, record, expect } = context;
       const held = record(writer.lock$('removed'));
       const lock = await held.first('the lock');
       const rival = record(reader.lock$('removed'));
-      const operator = await bare();
-      const records = await operator.list({ prefix: '~rxkv/' }, query);
-      const oldest = records.entries.filter(entry => entry.leased).sort((a, b) => Number(a.created - b.created))[0];
-      expect(oldest?.leased).toBe(true);
-      await operator.commit({ checks: [], ops: [{ delete: oldest?.key ?? '' }] }, call);
+      await evict(harness, await bare(), `${base}removed`);
       await held.fails('lock-lost', 'the removal');
       expect(lock.held).toBe(false);
       const next = await rival.next(({ held: ours }) => ours, 'the rival to get the lock');

@@ -1,6 +1,5 @@
 /** A topic: promises of one kind, each a sentence with the body that proves it. */
 import type { Capabilities } from '../capabilities.js';
-import type { StoreOptions } from '../interface.js';
 import type { Body, Way } from './context.js';
 import type { Hook } from './harness.js';
 
@@ -20,10 +19,10 @@ export interface Needs {
   readonly hooks?: readonly Hook[];
   /** What the driver must be capable of. */
   readonly capable?: Capability;
+  /** Whether it concerns only drivers with a network between them and the data. */
+  readonly networked?: boolean;
   /** The ways it is proven in; all three by default. Costly proofs take one. */
   readonly ways?: readonly Way[];
-  /** Options of the stores; those of `silence` and `timeout` come from the harness where `faulty`. */
-  readonly store?: StoreOptions;
   /** Short `silence` and `timeout`, for tests of faults. */
   readonly faulty?: boolean;
 }

@@ -132,6 +132,32 @@ export const treeWatching: Topic = {
       expect(stateOf(await writer.list('loop'))).toBe(wanted);
     }),
 
+    proof('guarantee 1: a storm of keys that expire ends in the state the store ends in', { ways: onTwo }, async context => {
+      const { writer, reader, record, ttl, capabilities, limit } = context;
+      const seen = record(reader.watchTree$('expiring'));
+      await seen.first('the empty snapshot');
+      for (let i = 0; i < 60; i++) {
+        const key = `expiring/${i % 9}`;
+        if (i % 4 === 3) await writer.delete(key);
+        else await writer.put(key, String(i), i % 3 === 0 ? {} : { ttl });
+      }
+      const ended = async (): Promise<boolean> => [...(await reader.list('expiring'))].every(entry => !entry.leased);
+      await until(ended, 'every ttl to have passed', ttl + capabilities.ttlLag + limit);
+      const wanted = stateOf(await reader.list('expiring'));
+      await until(() => seen.last !== undefined && stateOf(seen.last) === wanted, 'the watch to hold what list() holds', limit);
+    }),
+
+    proof('fifty watches of different directories each hear their own', async ({ writer, reader, record, expect }) => {
+      const names = Array.from({ length: 50 }, (_, i) => `many/${i}`);
+      const recordings = names.map(name => record(reader.watchTree$(name)));
+      for (const recording of recordings) await recording.first('the empty snapshot');
+      await Promise.all(names.map(async name => writer.put(`${name}/k`, name)));
+      for (const [i, name] of names.entries()) {
+        const snapshot = await recordings[i]?.next(({ size }) => size > 0, `the key of ${name}`);
+        expect(pairsOf(snapshot ?? [])).toEqual({ [`${name}/k`]: name });
+      }
+    }),
+
     proof('the root shows every key, and no record of ours', async ({ writer, reader, record, expect }) => {
       const seen = record(reader.watchTree$(''));
       await seen.first('the empty snapshot');
@@ -156,16 +182,8 @@ export const treeWatching: Topic = {
     }),
 
     proof('guarantee 9: subscribers, depths and views of a directory are one watch', { hooks: ['serverWatches'] }, async context => {
-      const {
-        harness,
-        writer,
-        reader,
-        reading: { driver },
-        record,
-        limit,
-        expect,
-      } = context;
-      const baseline = (await harness.serverWatches?.(driver)) ?? 0;
+      const { harness, writer, reader, reading, record, limit, expect } = context;
+      const baseline = (await harness.serverWatches?.(reading.driver)) ?? 0;
       const recordings = [
         record(reader.watchTree$('shared/dir')),
         record(reader.watchTree$('/shared/dir/')),
@@ -175,13 +193,17 @@ export const treeWatching: Topic = {
         record(reader.at('shared/dir').watchTree$('')),
       ];
       for (const recording of recordings) await recording.first('the current state');
-      expect(await harness.serverWatches?.(driver)).toBe(baseline + 1);
+      expect(await harness.serverWatches?.(reading.driver)).toBe(baseline + 1);
       await writer.put('shared/dir/k', 'x');
       for (const recording of recordings) await recording.next(({ size }) => size === 1, 'the change, for each of them');
       for (const recording of recordings.slice(1)) recording.unsubscribe();
-      expect(await harness.serverWatches?.(driver)).toBe(baseline + 1);
+      expect(await harness.serverWatches?.(reading.driver)).toBe(baseline + 1);
       recordings[0]?.unsubscribe();
-      await until(async () => (await harness.serverWatches?.(driver)) === baseline, 'guarantee 4: the watch to be given back', limit);
+      await until(
+        async () => (await harness.serverWatches?.(reading.driver)) === baseline,
+        'guarantee 4: the watch to be given back',
+        limit,
+      );
     }),
   ],
 };

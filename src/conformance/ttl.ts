@@ -133,6 +133,23 @@ export const ttl: Topic = {
       expect((await reader.get('longest'))?.leased).toBe(true);
     }),
 
+    proof(
+      'a put with a ttl is one write: watchers never see an empty value before it',
+      async ({ writer, reader, record, capabilities, expect }) => {
+        const long = Math.min(3_600_000, capabilities.maxTtl);
+        const seen = record(reader.watch$('whole'));
+        await seen.first('the absence');
+        await writer.put('whole', 'leased', { ttl: long });
+        await seen.next(entry => text(entry) === 'leased', 'the put with a ttl');
+        await writer.put('whole', 'again', { ttl: long });
+        await seen.next(entry => text(entry) === 'again', 'the second put with a ttl');
+        await writer.put('whole', 'permanent');
+        await seen.next(entry => text(entry) === 'permanent', 'the put without one');
+        const values = seen.values.map(entry => text(entry) ?? 'absent');
+        expect([...new Set(values)]).toEqual(['absent', 'leased', 'again', 'permanent']);
+      },
+    ),
+
     proof('a failed atomicPut with a ttl leaves the key as it was', async context => {
       const { writer, reader, expect } = context;
       const kept = await writer.put('cas', 'permanent');

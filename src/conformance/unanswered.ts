@@ -8,41 +8,25 @@ export const unanswered: Topic = {
   name: 'unanswered',
   proofs: [
     proof('calls reject as transient while cut off, in time, and are answered again afterwards', afflicted('cut'), async context => {
-      const {
-        harness,
-        reading: { driver },
-        writer,
-        reader,
-        silence,
-        limit,
-        expect,
-      } = context;
+      const { harness, reading, writer, reader, silence, limit, expect } = context;
       const entry = await writer.put('calls', '1');
       expect(await reader.get('calls')).toEqual(entry);
-      await harness.cut?.(driver);
+      await harness.cut?.(reading.driver);
       for (const call of [() => reader.get('calls'), () => reader.list(''), () => reader.put('calls', 'x'), () => reader.delete('calls')]) {
         const error = await settles(refused(call, lostTouch, 'a call while cut off'), 'a call to reject in time', silence + slack(context));
         expect(error.transient).toBe(true);
       }
-      await harness.heal?.(driver);
+      await harness.heal?.(reading.driver);
       await until(async () => (await reader.get('calls').catch(() => undefined)) !== undefined, 'an answer after the cut', limit);
       const current = await reader.get('calls');
       expect(text(await reader.atomicPut('calls', '2', current))).toBe('2');
     }),
 
     proof('a write whose answer never came says outcome unknown, and is not sent again', afflicted('hang'), async context => {
-      const {
-        harness,
-        reading: { driver },
-        writer,
-        reader,
-        silence,
-        limit,
-        expect,
-      } = context;
+      const { harness, reading, writer, reader, silence, limit, expect } = context;
       const before = await writer.put('unknown', '1');
       await reader.get('unknown');
-      await harness.hang?.(driver);
+      await harness.hang?.(reading.driver);
       const writes = [
         () => reader.put('unknown', '2'),
         () => reader.atomicPut('unknown', '2', before),
@@ -54,7 +38,7 @@ export const unanswered: Topic = {
         expect(error.outcome).toBe('unknown');
       }
       expect((await settles(read, 'the read to reject', silence)).outcome).toBeUndefined();
-      await harness.heal?.(driver);
+      await harness.heal?.(reading.driver);
       await until(async () => (await reader.get('unknown').catch(() => undefined)) !== undefined, 'an answer afterwards', limit);
       const after = await writer.put('unknown', 'last');
       await quietFor(100, 'no write of before must come late, once another was acknowledged');
@@ -62,14 +46,9 @@ export const unanswered: Topic = {
     }),
 
     proof('a signal ends a call to a peer that hangs, at once', afflicted('hang'), async context => {
-      const {
-        harness,
-        reading: { driver },
-        reader,
-        expect,
-      } = context;
+      const { harness, reading, reader, expect } = context;
       await reader.get('k');
-      await harness.hang?.(driver);
+      await harness.hang?.(reading.driver);
       const controller = new AbortController();
       const read = refused(() => reader.get('k', { signal: controller.signal, timeout: 60_000 }), 'aborted', 'an aborted read');
       const write = refused(() => reader.put('k', 'x', { signal: controller.signal, timeout: 60_000 }), 'aborted', 'an aborted write');
@@ -80,20 +59,14 @@ export const unanswered: Topic = {
     }),
 
     proof('status$ turns stale during a cut, with its error, and live again afterwards', afflicted('cut'), async context => {
-      const {
-        harness,
-        reading: { driver },
-        reader,
-        record,
-        limit,
-      } = context;
+      const { harness, reading, reader, record, limit } = context;
       const status = record(reader.status$);
       await reader.get('k');
       await status.next(({ state }) => state === 'live', 'live at first');
-      await harness.cut?.(driver);
+      await harness.cut?.(reading.driver);
       await refused(() => reader.get('k'), lostTouch, 'a call while cut off');
       await status.next(({ state, error }) => state === 'stale' && error?.transient === true, 'stale while cut off');
-      await harness.heal?.(driver);
+      await harness.heal?.(reading.driver);
       await until(
         async () =>
           reader.get('k').then(
@@ -107,15 +80,9 @@ export const unanswered: Topic = {
     }),
 
     proof('health() of a store that is cut off resolves, and says so', afflicted('cut'), async context => {
-      const {
-        harness,
-        reading: { driver },
-        reader,
-        silence,
-        expect,
-      } = context;
+      const { harness, reading, reader, silence, expect } = context;
       expect((await reader.health()).ok).toBe(true);
-      await harness.cut?.(driver);
+      await harness.cut?.(reading.driver);
       const health = await settles(reader.health(), 'health() while cut off', silence + slack(context));
       expect([health.ok, health.error?.transient]).toEqual([false, true]);
     }),

@@ -155,17 +155,12 @@ export const writing: Topic = {
     }),
 
     proof('guarantee 10: put, atomicPut, atomicDelete and delete take one round trip', { hooks: ['roundTrips'] }, async context => {
-      const {
-        harness,
-        writer,
-        writing: { driver },
-        expect,
-      } = context;
+      const { harness, writer, writing, expect } = context;
       const most = harness.tripsPerCall ?? 1;
       const cost = async <T>(call: () => Promise<T>): Promise<T> => {
-        const before = harness.roundTrips?.(driver) ?? 0;
+        const before = harness.roundTrips?.(writing.driver) ?? 0;
         const result = await call();
-        expect((harness.roundTrips?.(driver) ?? 0) - before).toBeLessThanOrEqual(most);
+        expect((harness.roundTrips?.(writing.driver) ?? 0) - before).toBeLessThanOrEqual(most);
         return result;
       };
       await writer.put('trip', 'warm');

@@ -15,9 +15,10 @@ import {
 } from 'rxjs';
 import { type Codec, isPromise, undecodable } from '../codec.js';
 import type { Entry } from '../entry.js';
-import { KvError } from '../errors.js';
+import { type KvError, invalid as refusal } from '../errors.js';
+import { checkOptions } from '../options.js';
 import type { TreeChange } from './change.js';
-import { checkChoice, checkOptions } from './options.js';
+import { checkChoice } from './choice.js';
 
 /** A {@link TreeChange} with values in place of entries. `previous` is missing where it could not be decoded. */
 export type DecodedChange<T> =
@@ -65,8 +66,8 @@ export function decode<T>(
   codec: Codec<T>,
   options: DecodeOptions<T> = {},
 ): <I extends Entry | TreeChange | undefined>(source: Observable<I>) => Observable<Decoded<I, T>> {
-  if (typeof codec?.decode !== 'function') throw new KvError('invalid', 'decode() takes a codec: this one has no decode');
-  checkOptions('decode', options, ['invalid']);
+  if (typeof codec?.decode !== 'function') throw refusal('decode() takes a codec: this one has no decode');
+  checkOptions(options, ['invalid'], 'decode()');
   const reader: Reader<T> = { codec, instead: replacement(options.invalid ?? 'error') };
   return <I extends Entry | TreeChange | undefined>(source: Observable<I>) =>
     defer(() => {
@@ -98,7 +99,7 @@ type Reading<T> = { readonly refused: boolean; readonly value?: T };
 
 function replacement<T>(invalid: NonNullable<DecodeOptions<T>['invalid']>): Reader<T>['instead'] {
   if (typeof invalid === 'function') return invalid;
-  checkChoice('decode', 'invalid', invalid, ['error', 'keep-last']);
+  checkChoice('decode()', 'invalid', invalid, ['error', 'keep-last']);
   return invalid === 'error' ? error => throwError(() => error) : () => EMPTY;
 }
 

@@ -1,7 +1,8 @@
 import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { checkOptions } from '../options.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, type DiffOptions, type TreeChange, type TreeDelta } from './change.js';
-import { checkChoice, checkOptions } from './options.js';
+import { checkChoice } from './choice.js';
 
 /**
  * Batches of changes: one for each snapshot that changes something, compared with the snapshot before.
@@ -23,15 +24,15 @@ import { checkChoice, checkOptions } from './options.js';
  *   .subscribe(({ changes, initial }) => initial ? start(changes) : reload(changes));
  */
 export function deltas(options: DiffOptions = {}): OperatorFunction<Snapshot, TreeDelta> {
-  return batched(checkedDiff('deltas', options));
+  return batched(checkedDiff('deltas()', options));
 }
 
 /** The options of deltas() or diff() with their defaults. */
-export function checkedDiff(operator: string, options: DiffOptions): Required<DiffOptions> {
-  checkOptions(operator, options, ['by', 'initial']);
+export function checkedDiff(where: string, options: DiffOptions): Required<DiffOptions> {
+  checkOptions(options, ['by', 'initial'], where);
   const { by = 'value', initial = 'emit' } = options;
-  checkChoice(operator, 'by', by, ['value', 'revision']);
-  checkChoice(operator, 'initial', initial, ['emit', 'skip']);
+  checkChoice(where, 'by', by, ['value', 'revision']);
+  checkChoice(where, 'initial', initial, ['emit', 'skip']);
   return { by, initial };
 }
 

@@ -25,7 +25,7 @@ import { checkedDiff, deltas } from './deltas.js';
  *   .subscribe(change => console.log(change.type, change.key));
  */
 export function diff(options: DiffOptions = {}): OperatorFunction<Snapshot, TreeChange> {
-  const batches = deltas(checkedDiff('diff', options));
+  const batches = deltas(checkedDiff('diff()', options));
   return source =>
     source.pipe(
       batches,

@@ -1,6 +1,7 @@
 import { defer, finalize, type MonoTypeOperatorFunction, retry, type Subscription, tap, throwError, timer } from 'rxjs';
-import { KvError } from '../errors.js';
-import { checkChoice, checkOptions } from './options.js';
+import { invalid, KvError } from '../errors.js';
+import { checkOptions } from '../options.js';
+import { checkChoice } from './choice.js';
 
 /** A retry that is about to be waited for. */
 export interface Retry {
@@ -92,14 +93,14 @@ const longestTimer = 2_147_483_647;
 const names = ['first', 'most', 'factor', 'healthy', 'jitter', 'onRetry', 'random'];
 
 function checked(options: RetryOptions): Required<Omit<RetryOptions, 'onRetry'>> & Pick<RetryOptions, 'onRetry'> {
-  checkOptions('retryTransient', options, names);
+  checkOptions(options, names, 'retryTransient()');
   const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry, random = Math.random } = options;
   const { most = Math.max(30_000, first) } = options;
   checkNumber('first', first, 1, longestTimer);
   checkNumber('most', most, first, longestTimer);
   checkNumber('factor', factor, 1, Number.MAX_VALUE);
   checkNumber('healthy', healthy, 0, longestTimer);
-  checkChoice('retryTransient', 'jitter', jitter, ['full', 'none']);
+  checkChoice('retryTransient()', 'jitter', jitter, ['full', 'none']);
   checkFunction('random', random);
   if (onRetry !== undefined) checkFunction('onRetry', onRetry);
   return { first, most, factor, healthy, jitter, random, ...(onRetry && { onRetry }) };
@@ -108,9 +109,9 @@ function checked(options: RetryOptions): Required<Omit<RetryOptions, 'onRetry'>>
 function checkNumber(option: string, value: number, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
   const range = most === Number.MAX_VALUE ? `a finite number from ${least} on` : `a number from ${least} to ${most}`;
-  throw new KvError('invalid', `option ${option} of retryTransient() is ${range}`);
+  throw invalid(`option ${option} of retryTransient() is ${range}`);
 }
 
 function checkFunction(option: string, value: unknown): void {
-  if (typeof value !== 'function') throw new KvError('invalid', `option ${option} of retryTransient() is a function`);
+  if (typeof value !== 'function') throw invalid(`option ${option} of retryTransient() is a function`);
 }

@@ -9,6 +9,8 @@ import { preflight } from './preflight.js';
 export interface Database<K, V = Uint8Array<ArrayBuffer>> {
   /** A copy of the bytes, ours to keep. */
   getBinary(key: K): Uint8Array<ArrayBuffer> | undefined;
+  /** The bytes where they are until the next read of anything. */
+  getBinaryFast(key: K): Buffer<ArrayBuffer> | undefined;
   /** To be iterated to its end or left by `break`, within one turn: it pins a snapshot while it is open. */
   getRange(range: {
     readonly start: K;
@@ -42,6 +44,8 @@ export interface Client {
   transactionSync<T>(work: () => T): T;
   /** Resolves once all that was committed is on the disk. */
   flushed(): Promise<unknown>;
+  /** Bytes of the data file that hold nothing any more. */
+  reusable(): number;
   /** Frees the slots of readers that died; how many. */
   readerCheck(): number;
   close(): Promise<void>;
@@ -59,6 +63,24 @@ const settings = {
   // We batch ourselves, and its own batches reject a promise that nobody holds when a commit fails.
   eventTurnBatching: false,
 } as const;
+
+/** Of one database, and of what holds them together. */
+interface Pages {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+interface Statistics extends Pages {
+  readonly lastPageNumber: number;
+  readonly root: Pages;
+  readonly free: Pages;
+}
+
+interface Counted {
+  getStats(): Statistics;
+}
 
 /** What lmdb's own types leave out: `put` with a version, key encoders, `flushed` as a thenable. */
 interface Environment {
@@ -84,7 +106,13 @@ export async function openClient(path: string): Promise<Client> {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     await preflight(path);
-    return clientOf(open({ path, ...settings }));
+    const environment = open({ path, ...settings });
+    try {
+      return clientOf(environment);
+    } catch (error) {
+      await environment.close();
+      throw error;
+    }
   } catch (error) {
     throw translated(error, path);
   }
@@ -106,11 +134,10 @@ async function load(): Promise<Open> {
 }
 
 function clientOf(environment: Environment): Client {
-  // The casts are the confession for all of this file: openDB returns what its options say.
-  const database = <K, V = Uint8Array<ArrayBuffer>>(name: string, options: object): Database<K, V> =>
-    environment.openDB(`rxkv/${name}`, { encoding: 'binary', ...options }) as Database<K, V>;
-  return {
-    native: environment,
+  // The cast is the confession for all of this file: what openDB returns is as its options say.
+  const database = <K, V = Uint8Array<ArrayBuffer>>(name: string, options: object): Database<K, V> & Counted =>
+    environment.openDB(`rxkv/${name}`, { encoding: 'binary', ...options }) as Database<K, V> & Counted;
+  const databases = {
     headers: database<string, Stored>('rows', { keyEncoder: textKeys, encoder: headersOnly }),
     rows: database<string, Stored>('rows', { keyEncoder: textKeys, encoder: whole }),
     log: database<number>('log', { keyEncoder: numberKeys }),
@@ -118,11 +145,27 @@ function clientOf(environment: Environment): Client {
     owned: database<Owned>('owned', { keyEncoder: ownedKeys }),
     sessions: database<string>('sessions', { keyEncoder: textKeys }),
     meta: database<string>('meta', { keyEncoder: textKeys, useVersions: true }),
+  };
+  return {
+    ...databases,
+    native: environment,
     refresh: () => environment.resetReadTxn(),
     transaction: work => environment.transaction(work),
     transactionSync: work => environment.transactionSync(work),
     flushed: async () => environment.flushed,
+    reusable() {
+      const { rows, log, expiries, owned, sessions, meta } = databases;
+      return reusableIn([rows, log, expiries, owned, sessions, meta].map(each => each.getStats()));
+    },
     readerCheck: () => environment.readerCheck(),
     close: () => environment.close(),
   };
+}
+
+/** All pages of the file, without those that a tree has. */
+function reusableIn(databases: readonly Statistics[]): number {
+  const [{ lastPageNumber, pageSize, root, free }] = databases as [Statistics, ...Statistics[]];
+  let pages = lastPageNumber + 1;
+  for (const used of [root, free, ...databases]) pages -= used.treeBranchPageCount + used.treeLeafPageCount + used.overflowPages;
+  return pages * pageSize;
 }

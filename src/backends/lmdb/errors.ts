@@ -19,7 +19,7 @@ const codes: ReadonlyMap<string | number, readonly [KvErrorCode, (path: string) 
   ),
   ...each(['EMFILE', 'ENFILE', 24, 23], 'unavailable', path => `too many open files to open ${path}`),
   ...each(['ENOMEM', 12], 'unavailable', path => `not enough memory to map ${path}`),
-  ...each(['EIO', 5], 'unavailable', path => `the disk of ${path} failed`),
+  ...each(['EIO', 5], 'unavailable', path => `the disk of ${path} failed, or is full`),
   ...each([-30790], 'overloaded', path => `all reader slots of ${path} are taken`),
   ...each([-30793], 'invalid', path => `${path} holds files that are no LMDB database`),
   ...each([-30794], 'invalid', path => `${path} was written by another version of LMDB`),
@@ -45,12 +45,19 @@ export async function commitFailure(error: unknown, path: string): Promise<KvErr
 
 /** Why the package lmdb could not be loaded. */
 export function notLoaded(error: unknown): KvError {
-  const missing =
-    (error as { code?: unknown } | null)?.code === 'ERR_MODULE_NOT_FOUND' && String((error as Error).message).includes("'lmdb'");
-  const message = missing
+  const message = isMissing(error)
     ? 'rxkv/lmdb needs the package lmdb: npm install lmdb'
     : 'the package lmdb could not be loaded on this machine (see cause): npm rebuild lmdb';
   return new KvError('unsupported', message, { backend, cause: error });
+}
+
+/** As import() and, from our CommonJS build, require() say it; a package that lmdb itself lacks is another matter. */
+function isMissing(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
+    error.message.includes("'lmdb'")
+  );
 }
 
 export function closed(path: string): KvError {

@@ -1,17 +1,14 @@
 /** Options of lmdb(), and what they mean once they are checked. */
 import { resolve } from 'node:path';
 import { invalid } from '../../errors.js';
-import { byteLength, normaliseDirectory, reserved } from '../../key.js';
+import { byteLength } from '../../key.js';
 import { checkOptions } from '../../options.js';
+import { type RootOptions, rootOf } from '../../root.js';
 import { maxWholeKey } from './layout.js';
 
-export interface LmdbOptions {
+export interface LmdbOptions extends RootOptions {
   /** The folder of the database, made (readable by its owner only) where it is absent; relative to the current directory. */
   path: string;
-  /** A directory that all keys are under: several applications in one folder. None by default. */
-  root?: string;
-  /** A prefix byte for byte instead of `root`, for key spaces that others wrote. */
-  rawRoot?: string;
   /** How many transactions the change log keeps, for watches to go on from; 100 000, some 7 MiB. */
   history?: number;
 }
@@ -36,18 +33,12 @@ export function settingsOf(options: LmdbOptions): Settings {
   if (typeof path !== 'string' || path === '') throw invalid(`${where} needs a path, the folder of the database: lmdb({ path: './data' })`);
   if (path.includes('\0')) throw invalid(`the path of ${where} has a NUL`);
   if (!Number.isSafeInteger(history) || history < 1) throw invalid(`history of ${where} is a whole number of transactions, at least 1`);
-  return { path: resolve(path), root: rootOf(options), history };
+  return { path: resolve(path), root: checkLength(rootOf(options, where)), history };
 }
 
-function rootOf({ root, rawRoot }: LmdbOptions): string {
-  if (rawRoot === undefined) return normaliseDirectory(root ?? '');
-  if (root !== undefined) throw invalid(`${where} takes root or rawRoot, not both`);
-  if (typeof rawRoot !== 'string')
-    throw invalid(`rawRoot of ${where} is a string, not ${rawRoot === null ? 'null' : `a ${typeof rawRoot}`}`);
-  if (rawRoot.split('/').includes(reserved)) throw invalid(`rawRoot of ${where} has the reserved segment "${reserved}"`);
-  // Half a surrogate pair does not come back from UTF-8.
-  if (Buffer.from(rawRoot).toString() !== rawRoot) throw invalid(`rawRoot of ${where} has half a surrogate pair`);
-  const bytes = byteLength(rawRoot);
-  if (bytes > mostRoot) throw invalid(`rawRoot of ${where} has ${bytes} bytes of UTF-8, over the maximum of ${mostRoot}`);
-  return rawRoot;
+/** Leaves room for a key and for what our own records add to it. */
+function checkLength(root: string): string {
+  const bytes = byteLength(root);
+  if (bytes > mostRoot) throw invalid(`the root of ${where} has ${bytes} bytes of UTF-8, over the maximum of ${mostRoot}`);
+  return root;
 }

@@ -1,12 +1,13 @@
 /**
- * The preflight: is the data file an LMDB database? LMDB maps it into memory and follows whatever it finds, so a
- * foreign or truncated one kills the process.
+ * The preflight: can LMDB open the folder? It maps the data file into memory and follows whatever it finds there, so
+ * a foreign or truncated one kills the process, and so does a lock file that cannot be opened or extended.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvError } from '../../errors.js';
 import { allPagesThere } from './pages.js';
+import { checkRoom } from './space.js';
 
 // The fork of LMDB in the package lmdb, "data format 2": 24 bytes of page header, then the meta record.
 const magic = 0xbeefc0de;
@@ -18,9 +19,15 @@ const smallest = 8192;
 const looks = 4;
 const pause = 25;
 
-/** @throws KvError `invalid` with what is wrong and where */
+/**
+ * @throws KvError `invalid` with what is wrong and where, `unavailable` for a full disk; Node's error where a
+ *   permission is missing
+ */
 export async function preflight(folder: string): Promise<void> {
   const file = join(folder, 'data.mdb');
+  checkAccess(folder, file);
+  checkAccess(folder, join(folder, 'lock.mdb'));
+  checkRoom(folder);
   for (let look = 1; ; look++) {
     const wrong = faultOf(file);
     if (wrong === undefined) return;
@@ -29,8 +36,17 @@ export async function preflight(folder: string): Promise<void> {
   }
 }
 
+/** Without opening it: to close a lock file gives up the locks that this process may have on it. */
+function checkAccess(folder: string, file: string): void {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) accessSync(folder, constants.W_OK | constants.X_OK);
+  else if (!stat.isFile())
+    throw new KvError('invalid', `${file} is a folder or a device, and LMDB keeps a file there`, { backend: 'lmdb' });
+  else accessSync(file, constants.R_OK | constants.W_OK);
+}
+
 /** What is wrong with the file; undefined where nothing is, or it is not there yet. */
-export function faultOf(file: string): string | undefined {
+function faultOf(file: string): string | undefined {
   let descriptor: number;
   try {
     descriptor = openSync(file, 'r');
@@ -46,10 +62,9 @@ export function faultOf(file: string): string | undefined {
 }
 
 function fault(file: number): string | undefined {
-  const stat = fstatSync(file);
-  if (!stat.isFile()) return 'is a folder or a device, and LMDB keeps a file there';
-  if (stat.size === 0) return undefined;
-  if (stat.size < smallest) return 'is too short to be an LMDB database';
+  const { size } = fstatSync(file);
+  if (size === 0) return undefined;
+  if (size < smallest) return 'is too short to be an LMDB database';
   const first = metaAt(file, 0);
   if (first.magic !== magic) return 'is no LMDB database';
   if (first.version !== format) return `is an LMDB database of data format ${first.version}, and the package lmdb reads ${format}`;

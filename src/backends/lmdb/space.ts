@@ -13,20 +13,32 @@ const MiB = 2 ** 20;
 const floor = 16 * MiB;
 const reserve = 8 * MiB;
 
+const opening = MiB;
+
 /** A removed key costs the copy of its page, until the pages of a whole range go together. */
 const page = 4096;
 const mostPages = 1024;
 
 /**
+ * @param reusable  bytes of the data file that hold nothing any more; asked only where they matter
  * @throws KvError `unavailable` when the disk has too little room for the batch: nothing of it was written
  */
-export function checkSpace(path: string, batch: Batch): void {
+export function checkSpace(path: string, batch: Batch, reusable: () => number): void {
   const free = freeBytes(path);
   const needed = neededBytes(batch);
   if (free >= needed) return;
+  // The file never shrinks, so removing makes room in there and none on the disk. Half of it, since readers may still
+  // need the rest; and never in place of the reserve, since a large value needs pages in one run.
+  if (free + Math.min(reusable() / 2, floor - reserve) >= needed) return;
   throw new KvError('unavailable', `the disk of ${path} is full: ${shown(free)} are free, and this write needs ${shown(needed)}`, {
     backend: 'lmdb',
   });
+}
+
+/** @throws KvError `unavailable` when the disk has too little room for the files of a new database */
+export function checkRoom(path: string): void {
+  const free = freeBytes(path);
+  if (free < opening) throw new KvError('unavailable', `the disk of ${path} is full: ${shown(free)} are free`, { backend: 'lmdb' });
 }
 
 /** Bytes that must be free for a batch. */

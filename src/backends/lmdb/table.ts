@@ -134,12 +134,12 @@ class DiskTable implements Table {
     } catch (error) {
       throw await commitFailure(error, this.path);
     }
-    if (refused !== undefined) throw translated(refused.reason, this.path);
+    if (refused !== undefined) throw refused.reason;
     return true;
   }
 
   private checked(plan: Plan | undefined): Plan | undefined {
-    if (plan !== undefined) checkSpace(this.path, plan.batch);
+    if (plan !== undefined) checkSpace(this.path, plan.batch, () => this.client.reusable());
     return plan;
   }
 

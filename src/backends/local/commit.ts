@@ -35,7 +35,8 @@ function failureOf(draft: Draft, keyspace: Keyspace, check: DriverCheck): Failed
 
 function requireSession(draft: Draft, id: string): void {
   const session = draft.session(id);
-  if (session === undefined || !alive(session, draft.at)) throw new KvError('session-lost', 'the session that the key is bound to has ended');
+  if (session === undefined || !alive(session, draft.at))
+    throw new KvError('session-lost', 'the session that the key is bound to has ended');
 }
 
 function apply(draft: Draft, keyspace: Keyspace, op: DriverOp): OpResult {

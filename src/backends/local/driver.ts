@@ -195,15 +195,21 @@ class LocalDriver implements Driver {
         this.opening = undefined;
       });
     }
-    return this.deadlines.race(this.opening.then(engine => this.unlessClosed(engine)), call, what, this.reading);
+    return this.deadlines.race(
+      this.opening.then(engine => this.unlessClosed(engine)),
+      call,
+      what,
+      this.reading,
+    );
   }
 
   private async open(): Promise<Engine> {
-    const { ending, timeout } = this.started();
+    const context = this.started();
     const { name: backend, keyspace } = this;
     try {
       const table = await this.options.open();
-      const send = <R>(engine: Engine, step: Step<R>): Promise<R> => this.send(engine, step, { timeout });
+      const send = <R>(engine: Engine, step: Step<R>): Promise<R> => this.send(engine, step, { timeout: context.timeout });
+      const ending = (work: Promise<void>): void => context.ending(work);
       this.engine = new Engine(table, { backend, keyspace, sweepEvery: this.options.sweepEvery, send, ending });
       return this.engine;
     } catch (error) {

@@ -162,7 +162,8 @@ export class Hub {
       else patch.push(...changes);
     };
     for (const deleted of news.deleted) {
-      for (const groups of [this.keys, this.prefixes]) for (const group of groups.values()) tell(group, news.afterDeletion(group.range, deleted));
+      for (const groups of [this.keys, this.prefixes])
+        for (const group of groups.values()) tell(group, news.afterDeletion(group.range, deleted));
     }
     for (const key of news.keys) for (const group of this.concerned(key)) tell(group, [news.change(key)]);
     for (const [group, changes] of patches) this.post(group, { type: 'patch', changes, revision: BigInt(view.head) });

@@ -92,7 +92,7 @@ export interface Table {
    * are fine, missing ones are not. A subscription keeps the process alive.
    */
   readonly news$: Observable<void>;
-  /** Forgets the log up to `revision`, for tests. */
+  /** Forgets the whole log, for tests. */
   compact(): Promise<void>;
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import type { Driver } from '../../driver.js';
 import { invalid } from '../../errors.js';
 import { Draft } from '../local/draft.js';
 import { Gate, type Way } from '../local/gate.js';
+import { instantOf } from '../local/row.js';
 import { ending } from '../local/session.js';
 import { Sweeper } from '../local/sweep.js';
 import type { Table } from '../local/table.js';
@@ -20,12 +21,10 @@ import { MemoryTable } from './table.js';
  * @example
  * const world = createWorld();
  * const driver = memory({ world });
- * const store = createStore(driver, { silence: 2000 });
- * const ours = memory({ world });
- * const other = createStore(ours);
- * world.cut(driver);   // the first store alone
+ * const [store, other] = [createStore(driver), createStore(memory({ world }))];
+ * world.cut(driver);  // the first store alone
  * await other.put('config/colour', 'blue');
- * world.heal(driver);  // its watches go on with blue
+ * world.heal(driver); // its watches go on, with blue
  */
 export interface World {
   /**
@@ -70,10 +69,11 @@ export class MemoryWorld implements World {
   private readonly gateOf: WeakMap<Driver, Gate> = new WeakMap();
   /** Of drivers to come. */
   private way: Way = 'open';
+  /** The world's own table, which no fault concerns. */
+  private readonly server: Table = this.table();
 
   constructor() {
-    const table = this.table();
-    const sweeper = new Sweeper(table, new Writer(table, () => {}), Infinity);
+    const sweeper = new Sweeper(this.server, new Writer(this.server, () => {}), Infinity);
     this.storage.committed$.subscribe(batch => sweeper.wrote(batch));
   }
 
@@ -100,7 +100,7 @@ export class MemoryWorld implements World {
 
   expireSessions(): void {
     this.storage.commit(view => {
-      const draft = new Draft(view, { wall: Date.now(), monotonic: performance.now(), boot: 'memory' });
+      const draft = new Draft(view, instantOf(this.server));
       for (const { id } of view.sessions()) draft.step(ending(id));
       return draft.batch();
     });

@@ -1,0 +1,123 @@
+/** Tables for specs: opened in a folder of their own, and written to in single transactions. */
+import { openTable, type TableOptions } from '../../../src/backends/lmdb/table.js';
+import { decodeHead, encodeHead, encodeSession, headKey } from '../../../src/backends/lmdb/layout.js';
+import type { Logged, Row, SessionRow, Table, View, Write } from '../../../src/backends/local/table.js';
+
+/** All tables of one spec file: `const tables = new Tables(); afterEach(() => tables.end());` */
+export class Tables {
+  private readonly opened: Table[] = [];
+
+  async open(path: string, options: Partial<TableOptions> = {}): Promise<Table> {
+    const table = await openTable({ path, history: 100_000, ...options });
+    this.opened.push(table);
+    return table;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.opened.splice(0).map(table => table.close()));
+  }
+}
+
+export type Part = Partial<Pick<Row, 'expires' | 'session'>> & { readonly bytes?: Uint8Array<ArrayBuffer> };
+
+/** One transaction that puts the keys; what they are bound to comes with them. */
+export function put(table: Table, values: Readonly<Record<string, string>>, part: Part = {}): Promise<void> {
+  return table.commit(view => {
+    const revision = view.head + 1;
+    const writes = Object.entries(values).map(([key, value]): Write => {
+      const before = view.row(key);
+      return {
+        put: { key, value: part.bytes ?? utf8(value), revision, created: before?.created ?? revision, expires: 0, session: '', ...part },
+        before,
+      };
+    });
+    return { writes, log: [{ revision, changes: Object.keys(values).map((key): Logged => ({ put: key })) }] };
+  });
+}
+
+/** One transaction that removes the keys that are there. */
+export function remove(table: Table, ...keys: string[]): Promise<void> {
+  return table.commit(view => {
+    const revision = view.head + 1;
+    const rows = keys.map(key => view.row(key)).filter(row => row !== undefined);
+    if (rows.length === 0) return undefined;
+    return { writes: rows.map(row => ({ remove: row })), log: [{ revision, changes: rows.map(({ key }) => ({ delete: key })) }] };
+  });
+}
+
+/** All rows as `key=value`. */
+export function contents(view: View): string[] {
+  return [...view.rows('', undefined)].map(({ key, value }) => `${key}=${text(value)}`);
+}
+
+/** Another process that commits right now, in the midst of our turn, with a session if one is given. */
+export function intrude(table: Table, session?: SessionRow): void {
+  const native = table.native as Native;
+  const settings = { encoding: 'binary', keyEncoding: 'binary' };
+  const meta = native.openDB('rxkv/meta', { ...settings, useVersions: true });
+  const sessions = native.openDB('rxkv/sessions', settings);
+  native.transactionSync(() => {
+    const head = decodeHead(meta.getBinary(Buffer.from(headKey)));
+    void meta.put(Buffer.from(headKey), encodeHead({ ...head, commits: head.commits + 1 }), head.commits + 1);
+    if (session !== undefined) void sessions.put(Buffer.from(session.id), encodeSession(session));
+  });
+}
+
+/** Another version of this package that made the folder its own. */
+export async function claimFor(table: Table, schema: number): Promise<void> {
+  const meta = (table.native as Native).openDB('rxkv/meta', { encoding: 'binary', keyEncoding: 'binary', useVersions: true });
+  await meta.put(Buffer.from('schema'), Buffer.from([schema]), 0);
+}
+
+interface Native {
+  openDB(name: string, options: object): Raw;
+  transactionSync(work: () => void): void;
+}
+
+interface Raw {
+  getBinary(key: Buffer): Uint8Array<ArrayBuffer>;
+  getKeys(range: { start: Buffer }): Iterable<unknown>;
+  put(key: Buffer, value: Uint8Array, version?: number): Promise<unknown>;
+}
+
+/** What is wrong between rows, log and indexes; [] in a table that is whole. */
+export function faults(table: Table): string[] {
+  const view = table.view();
+  const found: string[] = [];
+  let revision = view.compacted;
+  const lastWrites = new Map<string, { revision: number; put: boolean }>();
+  for (const record of view.log(view.compacted)) {
+    if (record.revision !== ++revision) found.push(`the log has ${record.revision} in place of ${revision}`);
+    for (const change of record.changes) {
+      if ('put' in change) lastWrites.set(change.put, { revision: record.revision, put: true });
+      else if ('delete' in change) lastWrites.set(change.delete, { revision: record.revision, put: false });
+    }
+  }
+  if (revision !== view.head) found.push(`the log ends at ${revision}, the head is ${view.head}`);
+  const dated: string[] = [];
+  for (const row of view.rows('', undefined)) {
+    const last = lastWrites.get(row.key);
+    if (row.revision > view.compacted && (last?.put !== true || last.revision !== row.revision))
+      found.push(`${row.key} at ${row.revision} is not what the log says`);
+    if (row.expires > 0) dated.push(row.key);
+    if (row.session !== '' && ![...view.owned(row.session)].includes(row.key)) found.push(`${row.key} is not owned by its session`);
+    lastWrites.delete(row.key);
+  }
+  for (const [key, { put: written }] of lastWrites) if (written) found.push(`${key} is in the log and not there`);
+  const sessions = [...view.rows('', undefined)].filter(row => row.session !== '').length;
+  const owned = [
+    ...(table.native as Native).openDB('rxkv/owned', { encoding: 'binary', keyEncoding: 'binary' }).getKeys({ start: Buffer.from([0]) }),
+  ];
+  if (owned.length !== sessions) found.push(`${owned.length} keys are owned by a session, ${sessions} rows have one`);
+  const due = [...view.due(Infinity, Infinity)];
+  if (due.sort().join() !== dated.sort().join()) found.push(`due are ${due.join()}, with a ttl are ${dated.join()}`);
+  return found;
+}
+
+export function utf8(value: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(value) as Uint8Array<ArrayBuffer>;
+}
+
+export function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
