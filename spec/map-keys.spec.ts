@@ -45,7 +45,10 @@ describe('mapKeys', () => {
     const { mapped } = pair();
     const entry = await mapped.atomicPut('abc', '1', undefined);
     await mapped.atomicPut('abc', '2', entry);
-    await expect(mapped.atomicPut('abc', '3', entry)).rejects.toMatchObject({ code: 'conflict', conflicts: [{ key: 'abc', current: { key: 'abc' } }] });
+    await expect(mapped.atomicPut('abc', '3', entry)).rejects.toMatchObject({
+      code: 'conflict',
+      conflicts: [{ key: 'abc', current: { key: 'abc' } }],
+    });
     await mapped.transaction({ ops: [{ put: 'x/y', value: '1' }, { deleteTree: 'z' }, { delete: 'abc' }] });
     expect(texts(await mapped.list(''))).toEqual(['x/y=1']);
   });

@@ -30,7 +30,9 @@ class Scene {
       Promise.resolve({ entries: this.stored.filter(({ key }) => 'key' in range && key === range.key), revision: 0n }),
     commit: ({ ops }) => {
       this.committed.push(...ops);
-      const results: OpResult[] = ops.map(op => ('put' in op ? { entry: entry(op.put, '', this.revision, { leased: true }) } : { existed: true }));
+      const results: OpResult[] = ops.map(op =>
+        'put' in op ? { entry: entry(op.put, '', this.revision, { leased: true }) } : { existed: true },
+      );
       this.stored.push(...results.flatMap(result => (result.entry === undefined ? [] : [result.entry])));
       return Promise.resolve({ ok: true, results });
     },

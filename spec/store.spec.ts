@@ -34,7 +34,8 @@ describe('createStore', () => {
     expect(() => createStore(driver)).toThrow(/already has a store/);
     expect(() => createStore(undefined as never)).toThrow(/needs a driver/);
     expect(() => createStore(memory(), { timout: 5 } as never)).toThrow(/did you mean "timeout"/);
-    for (const timeout of [0, -1, Number.NaN, '5' as never]) expect(() => createStore(memory(), { timeout })).toThrow(/timeout is a number of ms/);
+    for (const timeout of [0, -1, Number.NaN, '5' as never])
+      expect(() => createStore(memory(), { timeout })).toThrow(/timeout is a number of ms/);
     expect(() => createStore(memory(), { linger: -1 })).toThrow(/linger/);
   });
 
@@ -156,7 +157,13 @@ describe('close', () => {
     follow('status$', store.status$ as never);
     await store.close();
     expect(ends.sort()).toEqual(['elect$', 'keepAlive$', 'leader$', 'lock$', 'status$', 'view', 'watch$', 'watchTree$']);
-    for (const late$ of [store.watch$('a'), store.watchTree$('a'), store.leader$('a'), store.lock$('a'), store.keepAlive$('a', '', { ttl: 1000 })]) {
+    for (const late$ of [
+      store.watch$('a'),
+      store.watchTree$('a'),
+      store.leader$('a'),
+      store.lock$('a'),
+      store.keepAlive$('a', '', { ttl: 1000 }),
+    ]) {
       await expect(firstValueFrom(late$ as never)).rejects.toMatchObject({ code: 'closed' });
     }
   });

@@ -102,7 +102,15 @@ function list(runner: Runner, harness: Harness, declared: Declared | undefined, 
       if (lacking(harness, context.writing.driver, proof) !== undefined) return;
       await proof.body(context);
     });
-  runner.test(title, body, 120_000 * (harness.patience ?? 1));
+  runner.test(title, body, timeLimit(harness, declared));
+}
+
+/** ms that one test may take. Only what hangs takes so long: waits within a test have shorter limits of their own. */
+function timeLimit({ patience = 1 }: Harness, declared: Declared | undefined): number {
+  if (declared === undefined) return 120_000 * patience;
+  const { minTtl, ttlLag } = declared.capabilities;
+  // Four times over is the most that one test waits for something to expire.
+  return 40_000 * patience + 4 * (minTtl + ttlLag);
 }
 
 /** Why the proof cannot be given, in words. */

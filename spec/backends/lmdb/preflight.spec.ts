@@ -15,7 +15,7 @@ afterEach(async () => {
 
 /** What a process says that opens the folders one after the other: LMDB would kill it for most of what is in there. */
 async function opening(paths: readonly string[], user?: number): Promise<readonly Line[]> {
-  const child = processes.start('open.mjs', { paths }, user === undefined ? {} : { user });
+  const child = processes.start('open.mjs', { paths, user });
   await child.finished();
   return child.lines;
 }

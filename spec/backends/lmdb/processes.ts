@@ -25,19 +25,14 @@ export class Processes {
    * Starts a script, a path relative to this folder.
    *
    * @param argument what the script finds as JSON in its `process.argv[2]`
-   * @param options.env variables beyond ours; `options.user` the id of the user it runs as
+   * @param options.env variables beyond ours
    */
-  start(
-    script: string,
-    argument: unknown,
-    options: { readonly env?: Readonly<Record<string, string>>; readonly user?: number } = {},
-  ): RunningProcess {
+  start(script: string, argument: unknown, options: { readonly env?: Readonly<Record<string, string>> } = {}): RunningProcess {
     if (!existsSync(new URL('../../../dist/esm/index.js', import.meta.url)))
       throw new Error('dist/ is missing, and child processes run it: npm run build');
     const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), JSON.stringify(argument)], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
-      ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
     });
     const running = new RunningProcess(child, script);
     this.running.add(running);

@@ -1,7 +1,7 @@
 /** Tables for specs: opened in a folder of their own, and written to in single transactions. */
 import { openTable, type TableOptions } from '../../../src/backends/lmdb/table.js';
 import { decodeHead, encodeHead, encodeSession, headKey } from '../../../src/backends/lmdb/layout.js';
-import type { Logged, Row, SessionRow, Table, View, Write } from '../../../src/backends/local/table.js';
+import type { Batch, Logged, LogRecord, Row, SessionRow, Table, View, Write } from '../../../src/backends/local/table.js';
 
 /** All tables of one spec file: `const tables = new Tables(); afterEach(() => tables.end());` */
 export class Tables {
@@ -32,6 +32,33 @@ export function put(table: Table, values: Readonly<Record<string, string>>, part
       };
     });
     return { writes, log: [{ revision, changes: Object.keys(values).map((key): Logged => ({ put: key })) }] };
+  });
+}
+
+/** What puts one key, as a batch of its own. */
+export function putting(view: View, key: string, value: string): Batch {
+  const revision = view.head + 1;
+  const before = view.row(key);
+  const row = { key, value: utf8(value), revision, created: before?.created ?? revision, expires: 0, session: '' };
+  return { writes: [{ put: row, before }], log: [{ revision, changes: [{ put: key }] }] };
+}
+
+/** One batch of that many transactions, each of a key of its own. */
+export function putMany(table: Table, count: number): Promise<void> {
+  return table.commit(view => {
+    const writes: Write[] = [];
+    const log: LogRecord[] = [];
+    for (let i = 0; i < count; i++) {
+      const revision = view.head + 1 + i;
+      const key = `key${i}`;
+      const before = view.row(key);
+      writes.push({
+        put: { key, value: utf8(`${revision}`), revision, created: before?.created ?? revision, expires: 0, session: '' },
+        before,
+      });
+      log.push({ revision, changes: [{ put: key }] });
+    }
+    return { writes, log };
   });
 }
 

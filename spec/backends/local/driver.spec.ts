@@ -86,6 +86,17 @@ describe('opening', () => {
       expect(setting.opened).toBe(3);
     });
 
+  test('writes of one key keep the order of asking, whatever moment of opening they fall into', async () => {
+    for (let microtasks = 0; microtasks < 30; microtasks++) {
+      const setting = new Setting();
+      const first = setting.commit(put('a', 'first'));
+      for (let i = 0; i < microtasks; i++) await Promise.resolve();
+      await Promise.all([first, setting.commit(put('a', 'second'))]);
+      const { entries } = await setting.driver.list({ key: 'a' }, strong);
+      expect(new TextDecoder().decode(entries[0]?.value), `${microtasks} microtasks later`).toBe('second');
+    }
+  });
+
   test('that hangs is a timeout of each call, and of feeds and sessions', async () => {
     const setting = new Setting();
     setting.open = () => new Promise(() => {});

@@ -5,7 +5,7 @@ import { aborted, Deadlines } from '../../deadline.js';
 import type { Call, Driver, DriverContext, Feed, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
 import { asKvError, KvError, type KvErrorDetail } from '../../errors.js';
 import { type Transaction, transact } from './commit.js';
-import type { Step } from './draft.js';
+import type { Draft, Step } from './draft.js';
 import { Engine } from './engine.js';
 import type { Gate } from './gate.js';
 import { Keyspace } from './keyspace.js';
@@ -47,6 +47,8 @@ class LocalDriver implements Driver {
   private engine: Engine | undefined;
   private opening: Promise<Engine> | undefined;
   private ended: Promise<void> | undefined;
+  /** Writes that wait for the table to open: none that is asked for later may overtake them. */
+  private waiting = 0;
   /** Errors `closed` at close. */
   private readonly closing$: Subject<never> = new Subject<never>();
 
@@ -91,8 +93,16 @@ class LocalDriver implements Driver {
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
     if (call.signal?.aborted === true) throw aborted(call.signal, 'commit', this.reading);
-    const engine = this.ended === undefined && this.engine !== undefined ? this.engine : await this.opened(call, 'commit');
-    return this.send(engine, draft => transact(draft, this.keyspace, transaction), call);
+    const step = (draft: Draft): Outcome => transact(draft, this.keyspace, transaction);
+    if (this.ended === undefined && this.engine !== undefined && this.waiting === 0) return this.send(this.engine, step, call);
+    let sent: Promise<Outcome>;
+    this.waiting++;
+    try {
+      sent = this.send(await this.opened(call, 'commit'), step, call);
+    } finally {
+      this.waiting--;
+    }
+    return sent;
   }
 
   feed$(range: Range, since?: bigint): Observable<Feed> {
@@ -187,7 +197,7 @@ class LocalDriver implements Driver {
   /** The engine, once its table is open; a failure to open it is tried anew at the next call. */
   private opened(call: Call, what: string): Promise<Engine> {
     if (this.ended !== undefined) return Promise.reject(this.closedError());
-    if (this.engine !== undefined) return Promise.resolve(this.engine);
+    if (this.engine !== undefined && this.waiting === 0) return Promise.resolve(this.engine);
     if (this.opening === undefined) {
       const opening = this.open();
       this.opening = opening;
