@@ -8,12 +8,16 @@ import { diff } from '../src/operators/diff.js';
 import { createStore } from '../src/store.js';
 import { texts } from './entries.js';
 
+function reversed(segment: string): string {
+  return Array.from(segment).reverse().join('');
+}
+
 /** Segments are stored backwards, behind a mark. */
 const backwards: KeyMapping = {
-  encode: segment => `=${[...segment].reverse().join('')}`,
+  encode: segment => `=${reversed(segment)}`,
   decode: segment => {
     if (!segment.startsWith('=')) throw new Error('not of this layout');
-    return [...segment.slice(1)].reverse().join('');
+    return reversed(segment.slice(1));
   },
 };
 

@@ -117,7 +117,7 @@ export interface DriverContext {
    * For what a teardown starts and cannot wait for (a release, the end of a session): `release()` of a lock
    * and `close()` wait for it. It must not reject.
    */
-  ending(work: Promise<void>): void;
+  readonly ending: (work: Promise<void>) => void;
 }
 
 export interface Driver {
