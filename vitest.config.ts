@@ -20,8 +20,8 @@ const config: ViteUserConfig = defineConfig({
   },
   test: {
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Projects of one groupOrder run side by side and must have the same maxWorkers; a higher one runs later.
     projects: [
       {
@@ -39,7 +39,7 @@ const config: ViteUserConfig = defineConfig({
           name: 'property',
           include: ['property-tests/**/*.prop.ts'],
           setupFiles: ['property-tests/configure.ts'],
-          testTimeout: 20_000 * scale,
+          testTimeout: 60_000 * scale,
           sequence: { groupOrder: 0 },
         },
       },

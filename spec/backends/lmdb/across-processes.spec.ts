@@ -75,7 +75,7 @@ describe('a lock across processes', () => {
     expect(candidates.size).toBe(0);
     expect(fences).toEqual([...new Set(fences)].sort((a, b) => (a < b ? -1 : 1)));
     await until(() => seen.at(-1) === undefined, 'nobody to lead once all are dead', 15_000);
-  });
+  }, 60_000);
 });
 
 describe('a writer that is killed with -9 in the midst of it', () => {
@@ -95,7 +95,7 @@ describe('a writer that is killed with -9 in the midst of it', () => {
       }
       await store.close();
     }
-  });
+  }, 180_000);
 });
 
 describe('a watch across processes', () => {
@@ -170,7 +170,13 @@ test('counting in three processes and two worker threads loses nothing', async (
   await Promise.all(counters.map(counter => counter.finished(60_000)));
   expect(await Promise.all(ended)).toEqual([0, 0]);
   expect(text(await open(path).get('hits'))).toBe(`${times * 5}`);
-});
+}, 120_000);
+
+test('stores that are opened and closed amid the traffic of others neither hang nor fail', async () => {
+  const path = folders.fresh();
+  const reopeners = [1, 2, 3].map(() => actor('reopener', path, { times: 12 }));
+  await Promise.all(reopeners.map(reopener => reopener.finished(90_000)));
+}, 120_000);
 
 describe('guarantee 12: a process', () => {
   test('ends by itself after close()', async () => {
@@ -204,5 +210,5 @@ describe.each(['lmdb', 'memory'])('guarantee 4: on %s', backend => {
     expect(after).toEqual(before);
     expect(grew).toBeLessThan(1_000_000);
     await subscriber.finished();
-  });
+  }, 90_000);
 });

@@ -102,6 +102,20 @@ const roles = {
     say({ done: true });
   },
 
+  /** Opens stores on the folder and closes them again, while others of its own and of other processes write to it. */
+  async reopener({ times, path }) {
+    const passing = async i => {
+      for (let time = 0; time < times; time++) {
+        const passer = createStore(lmdb({ path, root: `root-${i % 2}` }));
+        await passer.withLock('section', async lock => passer.put('sum', `${time}`, { lock }));
+        await passer.close();
+      }
+    };
+    await Promise.all([0, 1, 2, 3].map(passing));
+    say({ reopened: times });
+    await store.close();
+  },
+
   /** Writes a key that expires, and dies. */
   async mayfly({ key, ttl }) {
     await store.put(key, 'short-lived', { ttl });

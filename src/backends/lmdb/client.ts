@@ -39,8 +39,7 @@ export interface Client {
   readonly meta: Database<string>;
   /** Makes the next read see what was committed until now, by whomever. */
   refresh(): void;
-  /** Runs `work` under the write lock that all processes share. What it wrote before it threw stays written. */
-  transaction(work: () => void): Promise<void>;
+  /** Runs `work` under the write lock that all processes share, and waits for both. */
   transactionSync<T>(work: () => T): T;
   /** Resolves once all that was committed is on the disk. */
   flushed(): Promise<unknown>;
@@ -86,7 +85,6 @@ interface Counted {
 interface Environment {
   openDB(name: string, options: object): unknown;
   resetReadTxn(): void;
-  transaction<T>(work: () => T): Promise<T>;
   transactionSync<T>(work: () => T): T;
   readonly flushed: PromiseLike<unknown>;
   readerCheck(): number;
@@ -150,7 +148,6 @@ function clientOf(environment: Environment): Client {
     ...databases,
     native: environment,
     refresh: () => environment.resetReadTxn(),
-    transaction: work => environment.transaction(work),
     transactionSync: work => environment.transactionSync(work),
     flushed: async () => environment.flushed,
     reusable() {

@@ -23,8 +23,12 @@ export interface TableOptions {
   readonly history: number;
 }
 
-/** Lost races after which a commit takes the write lock first: under heavy traffic somebody is always faster. */
-const optimistic = 6;
+/**
+ * Lost races after which a commit takes the write lock first: under heavy traffic a large transaction would never be
+ * fast enough. It blocks this thread meanwhile, so it comes late. Never asynchronously: a lock that waits for our
+ * event loop deadlocks with whatever blocks that loop for the lock, as opening the folder a second time does.
+ */
+const optimistic = 20;
 /** ms between looks for readers that died. */
 const readerCheckInterval = 60_000;
 /** ms that close() waits for the last write: another process may be stopped while it holds the write lock. */
@@ -96,8 +100,7 @@ class DiskTable implements Table {
 
   private async write(decide: (view: ClientView) => Plan | undefined): Promise<void> {
     for (let lost = 0; ; lost++) {
-      const done = lost < optimistic ? await this.writeUnlessLate(decide) : await this.writeLocked(decide);
-      if (done) break;
+      if (await (lost < optimistic ? this.writeUnlessLate(decide) : this.writeLocked(decide))) break;
     }
     this.news.look();
   }
@@ -121,7 +124,7 @@ class DiskTable implements Table {
     const { client } = this;
     let refused: { readonly reason: unknown } | undefined;
     try {
-      await client.transaction(() => {
+      client.transactionSync(() => {
         try {
           const plan = this.checked(decide(new ClientView(client)));
           if (plan !== undefined) carryOut(client, plan);
