@@ -1,8 +1,8 @@
-import { NEVER, type Observable, type ObservableInput, of, throwError, timer } from 'rxjs';
-import { describe, expect, test } from 'vitest';
+import { NEVER, type Observable, type ObservableInput, of, switchMap, throwError, timer } from 'rxjs';
+import { describe, expect, test, vi } from 'vitest';
 import { TestScheduler } from 'rxjs/testing';
 import { KvError } from '../src/errors.js';
-import { type Clock, keep$, Lease } from '../src/lease.js';
+import { type Clock, keep$, Lease, systemClock } from '../src/lease.js';
 
 /** Clocks that a test sets. */
 class HandClock implements Clock {
@@ -61,6 +61,33 @@ describe('a lease', () => {
     expect(lease.remaining()).toBe(400);
     clock.jump = -600;
     expect(lease.remaining()).toBe(1000);
+    clock.at = 100;
+    expect(lease.remaining()).toBe(900);
+  });
+
+  test('that was seen to have ended is not revived by a clock that is set back', () => {
+    for (const passed of [1000, 1001]) {
+      const clock = new HandClock();
+      const lease = new Lease(1000, clock);
+      clock.jump = passed;
+      expect(lease.remaining()).toBe(0);
+      clock.jump = 0;
+      expect(lease.remaining()).toBe(0);
+    }
+  });
+
+  test('goes by the clocks of the system unless told', () => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    try {
+      const lease = new Lease(1000);
+      vi.advanceTimersByTime(300);
+      expect([systemClock.monotonic() - performance.now(), systemClock.wall()]).toEqual([0, 1_000_300]);
+      expect(lease.remaining()).toBe(700);
+      vi.setSystemTime(1_000_900);
+      expect(lease.remaining()).toBe(100);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('that was seen to have ended is not revived by a renewal that comes late', () => {
@@ -127,6 +154,26 @@ describe('keeping a lease', () => {
       // Sent at 300 and answered at 800, sent at 600 and answered at 610.
       expectLoss(600 + 900, new Lease(900, clock), () => answers.shift() ?? NEVER);
     });
+  });
+
+  test('a renewal that settles after the next one was sent leaves the time of the one after that', () => {
+    const late$ = timer(400);
+    const cut$ = late$.pipe(switchMap(() => throwError(() => new KvError('unavailable', 'cut'))));
+    for (const [second$, loss, times] of [
+      [late$, 600 + 900, [300, 600, 900, 1200]],
+      [cut$, 300 + 900, [300, 600, 900]],
+    ] as const) {
+      const sent: number[] = [];
+      virtually(({ clock, expectLoss }) => {
+        const answers: Observable<unknown>[] = [of(true), second$];
+        // Sent at 600 and settled at 1000; those sent at 900 and later are never answered.
+        expectLoss(loss, new Lease(900, clock), () => {
+          sent.push(clock.monotonic());
+          return answers.shift() ?? NEVER;
+        });
+      });
+      expect(sent).toEqual(times);
+    }
   });
 
   test('the backend saying that it is gone ends it at once', () => {

@@ -90,6 +90,8 @@ describe('applyChanges', () => {
   test('a replace with an entry outside of it is a defect of the driver', () => {
     const stray = [{ replace: 'dir/', entries: [entry('a')] }];
 
-    expect(() => applyChanges(before, stray, 8n)).toThrow(expect.objectContaining({ code: 'internal' }));
+    expect(() => applyChanges(before, stray, 8n)).toThrow(
+      expect.objectContaining({ code: 'internal', message: 'the driver replaced "dir/" with an entry outside of it' }),
+    );
   });
 });

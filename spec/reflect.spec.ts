@@ -1,5 +1,5 @@
 import { Observable, Subject } from 'rxjs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Feed } from '../src/driver.js';
 import { KvError } from '../src/errors.js';
 import { reflect$ } from '../src/reflect.js';
@@ -128,6 +128,35 @@ describe('the reflector', () => {
     expect(snapshots).toEqual([]);
   });
 
+  test('an error before the first reset leaves nothing to resume from, though a mark had a revision', () => {
+    const { say, cut, asked, subscribe } = reflected();
+    const first = subscribe();
+    say({ type: 'mark', revision: 7n });
+    cut();
+    expect(first.errors).toMatchObject([{ code: 'unavailable' }]);
+    subscribe();
+    expect(asked).toEqual([undefined, undefined]);
+  });
+
+  test('what the garbage collector has taken is asked for anew', () => {
+    const { say, cut, asked, subscribe } = reflected();
+    vi.stubGlobal(
+      'WeakRef',
+      class {
+        deref(): undefined {}
+      },
+    );
+    try {
+      subscribe();
+      say(reset(1, entry('dir/a', '1', 1)));
+      cut();
+      subscribe();
+      expect(asked).toEqual([undefined, undefined]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   test('a clean unsubscribe forgets everything', () => {
     const { say, asked, subscribe, live } = reflected();
     const { stop } = subscribe();
@@ -142,13 +171,13 @@ describe('the reflector', () => {
     const { say, subscribe } = reflected();
     const { errors } = subscribe();
     say({ type: 'patch', revision: 1n, changes: [] });
-    expect(errors).toMatchObject([{ code: 'internal' }]);
+    expect(errors).toMatchObject([{ code: 'internal', message: 'a driver said a patch before the first reset' }]);
   });
 
   test('a feed that ends is an error, never a silent end', () => {
     const errors: unknown[] = [];
     const ending$ = new Observable<Feed>(subscriber => subscriber.complete());
     reflect$('', () => ending$).subscribe({ error: error => errors.push(error) });
-    expect(errors).toMatchObject([{ code: 'unavailable' }]);
+    expect(errors).toMatchObject([{ code: 'unavailable', message: 'the feed ended' }]);
   });
 });

@@ -152,7 +152,9 @@ describe('toObject', () => {
   test('refuses a codec that answers later, whose failure goes nowhere', () => {
     const later = { encode: (value: never) => value, decode: () => Promise.reject(new Error('late')) };
 
-    expect(() => config.toObject(later)).toThrow(expect.objectContaining({ code: 'invalid' }));
+    expect(() => config.toObject(later)).toThrow(
+      expect.objectContaining({ code: 'invalid', key: [...config.keys()][0], message: expect.stringContaining('use decode()') }),
+    );
   });
 });
 

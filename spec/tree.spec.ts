@@ -48,8 +48,8 @@ describe('tree', () => {
   });
 
   test('inserting the entry that is there and removing a key that is not give the very same tree', () => {
-    expect(insert(abc, get(abc, 'a') as Entry)).toBe(abc);
-    expect(remove(abc, 'bb')).toBe(abc);
+    for (const key of keysOf(abc)) expect(insert(abc, get(abc, key) as Entry)).toBe(abc);
+    for (const key of ['0', 'aa', 'bb', 'd']) expect(remove(abc, key)).toBe(abc);
   });
 
   test('iterating starts at the lower bound and ends before the upper one', () => {
@@ -71,6 +71,14 @@ describe('tree', () => {
     expect(keysOf(replaceRange(abc, 'b', 'c', () => fromSorted([entry('b1'), entry('b2')])))).toEqual(['a', 'b1', 'b2', 'c']);
     expect(keysOf(replaceRange(abc, undefined, 'c', () => undefined))).toEqual(['c']);
     expect(replaceRange(abc, 'a', 'c', inside => inside)).toBe(abc);
+  });
+
+  test('replaceRange with both bounds open gives the very tree to be changed', () => {
+    const seen: Tree[] = [];
+
+    expect(replaceRange(abc, undefined, undefined, inside => (seen.push(inside), inside))).toBe(abc);
+    expect(seen).toEqual([abc]);
+    expect(seen[0]).toBe(abc);
   });
 
   test('a walk visits what differs in key order, and ends when told', () => {

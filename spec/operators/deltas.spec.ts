@@ -127,6 +127,22 @@ describe('deltas', () => {
     expect(collect([before, touched])).toHaveLength(1);
   });
 
+  test('by revision what was read again and is the same write is no change', () => {
+    const before = state(1n, a, entry('b', 'b', 1n, 'token'));
+    const again = state(2n, entry('a'), entry('b', 'b', 1n, 'token'));
+
+    expect(collect([before, again], { by: 'revision' })).toHaveLength(1);
+    expect(collect([before, state(2n, a, entry('b', 'b', 1n, 'other'))], { by: 'revision' })).toHaveLength(2);
+  });
+
+  test('nothing is left on a snapshot that is not ours', () => {
+    const foreign = { directory: 'dir', revision: 1n, [Symbol.iterator]: () => [a].values() } as unknown as Snapshot;
+    const before = Reflect.ownKeys(foreign);
+
+    expect(collect([foreign])[0]?.changes).toMatchObject([{ type: 'added', key: 'a' }]);
+    expect(Reflect.ownKeys(foreign)).toEqual(before);
+  });
+
   test('another copy of the package gives the same changes for our snapshots, and shares them', async () => {
     vi.resetModules();
     const other = await import('../../src/operators/deltas.js');
