@@ -1,6 +1,7 @@
 /** Leaders: who leads now, and nobody who no longer does. */
 import type { Leader } from '../interface.js';
 import { proof, type Topic } from './topic.js';
+import { quietFor } from './waiting.js';
 
 function absent(leader: Leader | undefined): boolean {
   return leader === undefined;
@@ -57,10 +58,11 @@ export const leaders: Topic = {
       const waiting = record(reader.lock$('queue', { value: 'waiter' }));
       const seen = record(reader.leader$('queue'));
       await seen.next(leader => leader?.id === 'holder', 'the holder');
-      waiting.unsubscribe();
-      await lock.release();
-      await seen.next(absent, 'nobody');
+      await quietFor(50, 'the waiter stands in the queue meanwhile');
       expect(seen.values.some(leader => leader?.id === 'waiter')).toBe(false);
+      expect(waiting.values.length).toBe(0);
+      await lock.release();
+      await seen.next(leader => leader?.id === 'waiter', 'the waiter, once it has the lock');
     }),
 
     proof('a long name, and a view, have their leaders too', async ({ writer, reader, record }) => {

@@ -61,6 +61,10 @@ const settings = {
   keyEncoding: 'binary',
   // We batch ourselves, and its own batches reject a promise that nobody holds when a commit fails.
   eventTurnBatching: false,
+  // With it, a commit goes on syncing after it let the lock go, and two handles of one process (two stores, worker
+  // threads) then corrupt each other's transactions: MDB_BAD_TXN "no parent", or a crash, seen in lmdb 3.5.6. Without
+  // it, what others see is on the disk already.
+  overlappingSync: false,
 } as const;
 
 /** Of one database, and of what holds them together. */
