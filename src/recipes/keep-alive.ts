@@ -1,5 +1,5 @@
 /** The keep-alive recipe: a key that lives while somebody is subscribed. */
-import { concat, defer, from, type Observable, of, retry, switchMap, takeUntil, throwError, timer } from 'rxjs';
+import { concat, defer, filter, from, type Observable, of, retry, switchMap, takeUntil, throwError, timer } from 'rxjs';
 import type { Scope } from '../at.js';
 import type { Core } from '../core.js';
 import type { Feed, Session } from '../driver.js';
@@ -41,6 +41,8 @@ function gone$(core: Core, mine: Entry, key: string): Observable<never> {
     switchMap(({ entries: [current] }) => (current?.revision === mine.revision ? of<never>() : throwError(lost))),
   );
   return core.feed$({ key: mine.key }).pipe(
+    // A mark says nothing of the key: it must not end a verification that is under way.
+    filter(message => message.type !== 'mark'),
     switchMap(message => (concerns(message, mine) ? verified$ : of<never>())),
     // A cut is no loss while the session stands, and the session tells when it does not.
     retry({
