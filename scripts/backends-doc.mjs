@@ -14,6 +14,7 @@ const page = new URL('docs/backends.md', root);
 export const makers = {
   memory: ({ memory }) => memory(),
   lmdb: ({ lmdb }) => lmdb({ path: 'data' }),
+  etcd: ({ etcd }) => etcd({ hosts: 'localhost' }),
 };
 
 /** Each capability, in words. */

@@ -16,6 +16,8 @@ export interface OpenOptions extends StoreOptions {
 
 /** A backend is loaded when its scheme is asked for, and its client with it. */
 const known: Readonly<Record<string, Scheme>> = {
+  etcd: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
+  etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),
   memory: async address => (await import('./backends/memory/url.js')).fromAddress(address),
 };

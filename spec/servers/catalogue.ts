@@ -1,0 +1,119 @@
+/** What the tests want of a machine: each server's programs, the versions that will do, and the packages they are unpacked from. */
+
+/** A server that tests run against; `etcd34` is the older line, for the full matrix alone. */
+export type ServerName = 'etcd' | 'etcd34' | 'consul' | 'zookeeper' | 'redis';
+
+/** Everything that is looked for: the servers, and the Java runtime that one of them needs. */
+export type ProgramName = ServerName | 'java';
+
+export interface Recipe {
+  /** As people write it, with the line we want. */
+  readonly title: string;
+  /** Middle of the environment's names: `RXKV_TEST_<this>_URL` and `RXKV_TEST_<this>_BIN`. */
+  readonly variable: string;
+  /** The command on PATH. */
+  readonly command: string;
+  /** Commands that must be there too: beside it or on PATH. */
+  readonly tools: readonly string[];
+  /** Asks the command for its version; none: it is in the name of a file (ZooKeeper's jar). */
+  readonly versionArgs?: readonly string[];
+  /** First version that will do, and the first that no longer does. */
+  readonly from: string;
+  readonly below: string;
+  readonly debian: Packages;
+}
+
+/** Packages of one Debian suite. `keep` are the paths of theirs that are used; the rest is not kept. */
+export interface Packages {
+  readonly suite: string;
+  readonly packages: readonly string[];
+  readonly keep: readonly string[];
+}
+
+/** Servers of every run. */
+export const everyday: readonly ServerName[] = ['etcd', 'consul', 'zookeeper', 'redis'];
+
+/** Servers of a run with `RXKV_SERVER_MATRIX=full`. */
+export const fullMatrix: readonly ServerName[] = [...everyday, 'etcd34'];
+
+export const catalogue: Readonly<Record<ProgramName, Recipe>> = {
+  etcd: {
+    title: 'etcd 3.5',
+    variable: 'ETCD',
+    command: 'etcd',
+    tools: ['etcdctl'],
+    versionArgs: ['--version'],
+    from: '3.5',
+    below: '4',
+    // Linked statically: it runs on older suites too.
+    debian: { suite: 'trixie', packages: ['etcd-server', 'etcd-client'], keep: ['usr/bin/etcd', 'usr/bin/etcdctl'] },
+  },
+  etcd34: {
+    title: 'etcd 3.4',
+    variable: 'ETCD34',
+    command: 'etcd',
+    tools: ['etcdctl'],
+    versionArgs: ['--version'],
+    from: '3.4',
+    below: '3.5',
+    debian: { suite: 'bookworm', packages: ['etcd-server', 'etcd-client'], keep: ['usr/bin/etcd', 'usr/bin/etcdctl'] },
+  },
+  consul: {
+    title: 'Consul 1.8',
+    variable: 'CONSUL',
+    command: 'consul',
+    tools: [],
+    versionArgs: ['version'],
+    from: '1.8',
+    below: '2',
+    // The last suite that has it.
+    debian: { suite: 'bullseye', packages: ['consul'], keep: ['usr/bin/consul'] },
+  },
+  zookeeper: {
+    title: 'ZooKeeper 3.8',
+    variable: 'ZOOKEEPER',
+    command: 'zkServer.sh',
+    tools: [],
+    from: '3.8',
+    below: '4',
+    debian: {
+      suite: 'bookworm',
+      // Seven jars instead of its closure of thirty packages, and two more for TLS, which is netty's.
+      packages: [
+        'libzookeeper-java',
+        'libslf4j-java',
+        'libdropwizard-metrics-java',
+        'libsnappy-java',
+        'libcommons-cli-java',
+        'libnetty-java',
+        'libjctools-java',
+      ],
+      keep: ['usr/share/java'],
+    },
+  },
+  redis: {
+    title: 'Redis 7',
+    variable: 'REDIS',
+    command: 'redis-server',
+    tools: ['redis-cli'],
+    versionArgs: ['--version'],
+    from: '7',
+    below: '8',
+    // redis-server is a link into redis-tools; the libraries are those that a bare Debian lacks.
+    debian: {
+      suite: 'bookworm',
+      packages: ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1'],
+      keep: ['usr/bin', 'usr/lib'],
+    },
+  },
+  java: {
+    title: 'a Java runtime',
+    variable: 'JAVA',
+    command: 'java',
+    tools: [],
+    versionArgs: ['-version'],
+    from: '11',
+    below: '99',
+    debian: { suite: 'bookworm', packages: ['openjdk-17-jre-headless'], keep: ['usr/lib/jvm', 'etc/java-17-openjdk'] },
+  },
+};

@@ -1,0 +1,174 @@
+/**
+ * The client: etcd3 as a transport to one member, with none of its policies.
+ *
+ * Its own watcher loses events, its lease tells a loss late, its circuit breaker refuses a healthy server, and its
+ * random choice of hosts makes failures of what another would have answered; so only its raw calls are used, and the
+ * raw streams, its TLS and its login.
+ */
+import { createPrivateKey } from 'node:crypto';
+import type { TlsOptions } from '../../tls.js';
+import { KvError } from '../../errors.js';
+import { backend, notLoaded } from './errors.js';
+import type { Settings } from './options.js';
+import type * as wire from './wire.js';
+
+/** One member, and one connection to it. */
+export interface Client {
+  readonly host: string;
+  /** The Etcd3 itself. */
+  readonly native: unknown;
+  /** `performance.now()` of the last answer of any kind. */
+  heardAt: number;
+  range(request: wire.RangeRequest, deadline: number): Promise<wire.RangeResponse>;
+  put(request: wire.PutRequest, deadline: number): Promise<wire.PutResponse>;
+  delete(request: wire.KeyRange, deadline: number): Promise<wire.DeleteResponse>;
+  transact(request: wire.TxnRequest, deadline: number): Promise<wire.TxnResponse>;
+  /** @param seconds of ttl */
+  grant(seconds: number, deadline: number): Promise<wire.GrantResponse>;
+  revoke(lease: string, deadline: number): Promise<unknown>;
+  status(deadline: number): Promise<wire.StatusResponse>;
+  members(deadline: number): Promise<wire.MembersResponse>;
+  watch(): Promise<wire.Duplex<wire.WatchRequest, wire.WatchResponse>>;
+  keepAlive(): Promise<wire.Duplex<{ readonly ID: string }, wire.KeepAliveResponse>>;
+  /** No more calls; those under way go on to their deadlines. */
+  close(): void;
+}
+
+interface CallOptions {
+  /** Epoch ms. */
+  readonly deadline?: number;
+  readonly interceptors?: readonly unknown[];
+}
+
+type Unary<Request, Response> = (request: Request, options: CallOptions) => Promise<Response>;
+
+/** What we rely on of etcd3: members that its own types mark as internal. */
+interface Etcd3 {
+  readonly kv: {
+    range: Unary<wire.RangeRequest, wire.RangeResponse>;
+    put: Unary<wire.PutRequest, wire.PutResponse>;
+    deleteRange: Unary<wire.KeyRange, wire.DeleteResponse>;
+    txn: Unary<wire.TxnRequest, wire.TxnResponse>;
+  };
+  readonly leaseClient: {
+    leaseGrant: Unary<{ readonly TTL: number }, wire.GrantResponse>;
+    leaseRevoke: Unary<{ readonly ID: string }, unknown>;
+    leaseKeepAlive(options?: CallOptions): ReturnType<Client['keepAlive']>;
+  };
+  readonly watchClient: { watch(options?: CallOptions): ReturnType<Client['watch']> };
+  readonly maintenance: { status(options: CallOptions): Promise<wire.StatusResponse> };
+  readonly cluster: { memberList: Unary<object, wire.MembersResponse> };
+  close(): void;
+}
+
+type Etcd3Class = new (options: object) => Etcd3;
+
+/** Does what it is given, once: cockatiel's noop, without the package. etcd3 relies on that it never throws at once. */
+const noPolicy = { execute: async <T>(call: (context: object) => T | Promise<T>): Promise<T> => call({}) };
+
+/**
+ * A client of one member. Connects with its first call.
+ *
+ * @param generation  of the connection: gRPC shares one among all with equal options, also one that hangs
+ * @param patience  ms that a login may take
+ * @throws KvError `unsupported` without the package etcd3, `invalid` for a key that its passphrase does not open
+ */
+export async function openClient(settings: Settings, host: string, generation: string, patience: number): Promise<Client> {
+  const Etcd3 = await load();
+  const { tls, auth } = settings;
+  const etcd3 = new Etcd3({
+    // Asks for TLS also where there are no certificates of our own.
+    hosts: tls === undefined ? host : `https://${host}`,
+    ...(tls === undefined || (tls.ca === undefined && tls.cert === undefined) ? {} : { credentials: credentialsOf(tls) }),
+    ...(auth === undefined ? {} : { auth: { ...auth, callOptions: () => ({ deadline: Date.now() + patience }) } }),
+    faultHandling: { host: () => noPolicy, global: noPolicy },
+    grpcOptions: {
+      'grpc.primary_user_agent': `rxkv-${generation}`,
+      // A server calls a ping within 5 s of another abuse, and ends the connection.
+      'grpc.keepalive_time_ms': 10_000,
+      'grpc.keepalive_timeout_ms': 3000,
+      'grpc.max_receive_message_length': -1,
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.min_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      ...(tls?.servername === undefined ? {} : { 'grpc.ssl_target_name_override': tls.servername }),
+    },
+  });
+  return clientOf(host, etcd3);
+}
+
+function clientOf(host: string, etcd3: Etcd3): Client {
+  const { kv, leaseClient, watchClient, maintenance, cluster } = etcd3;
+  const heard = <T>(answer: T): T => {
+    client.heardAt = performance.now();
+    return answer;
+  };
+  const client: Client = {
+    host,
+    native: etcd3,
+    heardAt: 0,
+    range: (request, deadline) => kv.range(request, { deadline }).then(heard),
+    put: (request, deadline) => kv.put(request, { deadline }).then(heard),
+    delete: (request, deadline) => kv.deleteRange(request, { deadline }).then(heard),
+    transact: (request, deadline) => kv.txn(request, { deadline }).then(heard),
+    grant: (seconds, deadline) => leaseClient.leaseGrant({ TTL: seconds }, { deadline }).then(heard),
+    revoke: (lease, deadline) => leaseClient.leaseRevoke({ ID: lease }, { deadline }).then(heard),
+    status: deadline => maintenance.status({ deadline }).then(heard),
+    members: deadline => cluster.memberList({}, { deadline }).then(heard),
+    watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
+    keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
+    close: () => etcd3.close(),
+  };
+  return client;
+}
+
+interface Metadata {
+  clone(): Metadata;
+  set(name: string, value: string): void;
+}
+
+interface Call {
+  start(metadata: Metadata, listener?: unknown): void;
+}
+
+/** Has a member without a leader end the stream instead of staying silent. As a gRPC interceptor, without its package. */
+function wantsLeader(options: unknown, nextCall: (options: unknown) => Call): Call {
+  const call = nextCall(options);
+  const start = call.start.bind(call);
+  call.start = (metadata, listener) => {
+    // etcd3 shares the metadata of one login among all calls.
+    const own = metadata.clone();
+    own.set('hasleader', 'true');
+    start(own, listener);
+  };
+  return call;
+}
+
+async function load(): Promise<Etcd3Class> {
+  try {
+    // The cast is the confession for all of this file: etcd3's types hide the raw calls, and know Buffers only.
+    const { Etcd3 } = (await import('etcd3')) as unknown as { Etcd3: Etcd3Class };
+    return Etcd3;
+  } catch (error) {
+    throw notLoaded(error);
+  }
+}
+
+function credentialsOf({ ca, cert, key, passphrase }: TlsOptions): object {
+  return {
+    rootCertificate: ca === undefined ? undefined : Buffer.from(ca as string),
+    ...(cert === undefined || key === undefined
+      ? {}
+      : { certChain: Buffer.from(cert as string), privateKey: openKey(Buffer.from(key as string), passphrase) }),
+  };
+}
+
+/** gRPC takes no passphrase. */
+function openKey(key: Buffer, passphrase: string | undefined): Buffer {
+  if (passphrase === undefined) return key;
+  try {
+    return Buffer.from(createPrivateKey({ key, passphrase }).export({ type: 'pkcs8', format: 'pem' }));
+  } catch (error) {
+    throw new KvError('invalid', 'tls.passphrase of etcd() does not open tls.key', { backend, cause: error });
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Committing: one request for each transaction, those of single keys together in one while another is under way.
+ */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { DriverCheck, DriverOp, Outcome } from '../../driver.js';
+import { KvError } from '../../errors.js';
+import type { Cluster } from './cluster.js';
+import { failedOf, type LeasedOp, putOf, resultsOf, transactionOf } from './codec.js';
+import { backend, translated } from './errors.js';
+import { type Keyspace, ownRecords } from './keyspace.js';
+import { type Extent, Turns } from './turns.js';
+import type { RequestOp, ResponseOp } from './wire.js';
+
+export interface Transaction {
+  readonly checks: readonly DriverCheck[];
+  readonly ops: readonly DriverOp[];
+}
+
+/** A transaction on its way. */
+export interface Write extends Transaction {
+  /** ms */
+  readonly timeout: number;
+  /** Whether its caller has been told that it was given up; one that was not sent by then is not sent any more. */
+  abandoned: boolean;
+}
+
+export interface CommitterOptions {
+  readonly cluster: Cluster;
+  readonly keyspace: Keyspace;
+  /** Told of what goes on after the answer. */
+  readonly ending: (work: Promise<void>) => void;
+}
+
+/** Operations in one batch, nested ones counted with those around them: a server takes 128 at its defaults. */
+const most = 120;
+/** Bytes in one batch. */
+const mostBytes = 2 ** 20;
+
+export class Committer {
+  private readonly cluster: Cluster;
+  private readonly keyspace: Keyspace;
+  private readonly ending: CommitterOptions['ending'];
+  private readonly turns: Turns = new Turns();
+  private readonly together: Coalescer<Write, Outcome>;
+
+  constructor({ cluster, keyspace, ending }: CommitterOptions) {
+    this.cluster = cluster;
+    this.keyspace = keyspace;
+    this.ending = ending;
+    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
+  }
+
+  /** @throws KvError */
+  commit(write: Write): Promise<Outcome> {
+    return this.turns.take(extentOf(write), () => {
+      if (write.abandoned) return Promise.reject(givenUp());
+      return isSimple(write) ? this.together(write) : this.leased(write);
+    });
+  }
+
+  /** With a lease for each ttl before it. One that is not used is given back. */
+  private async leased(write: Write): Promise<Outcome> {
+    const leases = new Map<number, Promise<string>>();
+    const grant = (ttl: number): Promise<string> => {
+      let lease = leases.get(ttl);
+      if (lease === undefined) leases.set(ttl, (lease = this.grant(ttl, write.timeout)));
+      return lease;
+    };
+    const ops = await Promise.all(write.ops.map(async op => leasedOp(op, grant)));
+    if (write.abandoned) throw givenUp();
+    const outcome = await this.send(write, ops);
+    if (!outcome.ok) for (const lease of leases.values()) this.ending(this.revoke(lease, write.timeout));
+    return outcome;
+  }
+
+  private async grant(ttl: number, timeout: number): Promise<string> {
+    const seconds = Math.ceil(ttl / 1000);
+    // A lease without a key does no harm: its grant can be asked for again.
+    const { ID } = await this.cluster.call({ send: (client, deadline) => client.grant(seconds, deadline), repeatable: true, timeout });
+    return ID;
+  }
+
+  private async revoke(lease: Promise<string>, timeout: number): Promise<void> {
+    const id = await lease;
+    await this.cluster.call({ send: (client, deadline) => client.revoke(id, deadline), repeatable: true, timeout });
+  }
+
+  /** Sends one transaction by itself. */
+  private async send({ checks, timeout }: Write, ops: readonly LeasedOp[]): Promise<Outcome> {
+    const [only] = ops;
+    if (only !== undefined && ops.length === 1 && checks.length === 0) {
+      const lone = await this.lone(only, timeout);
+      if (lone !== undefined) return lone;
+    }
+    const request = transactionOf(this.keyspace, checks, ops);
+    const { succeeded, responses, header } = await this.cluster.call({
+      send: (client, deadline) => client.transact(request, deadline),
+      repeatable: ops.length === 0,
+      timeout,
+    });
+    return this.outcome(checks, ops, succeeded, responses, header.revision);
+  }
+
+  /** The plain request for one op without a check, where there is one. */
+  private async lone(leased: LeasedOp, timeout: number): Promise<Outcome | undefined> {
+    const { op, lease } = leased;
+    const { keyspace } = this;
+    if ('put' in op) {
+      if (op.ttl === 'keep') return undefined;
+      const request = putOf(keyspace, op, lease);
+      const answer = await this.cluster.call({ send: (client, deadline) => client.put(request, deadline), repeatable: false, timeout });
+      return { ok: true, results: resultsOf([leased], [{ response_put: answer }], answer.header.revision) };
+    }
+    const pieces = keyspace.pieces('delete' in op ? { key: op.delete } : { prefix: op.deletePrefix });
+    const [piece] = pieces;
+    if (piece === undefined || pieces.length > 1) return undefined;
+    const answer = await this.cluster.call({ send: (client, deadline) => client.delete(piece, deadline), repeatable: false, timeout });
+    return { ok: true, results: resultsOf([leased], [{ response_delete_range: answer }], answer.header.revision) };
+  }
+
+  private outcome(
+    checks: readonly DriverCheck[],
+    ops: readonly LeasedOp[],
+    succeeded: boolean,
+    responses: readonly ResponseOp[],
+    revision: string,
+  ): Outcome {
+    return succeeded ? { ok: true, results: resultsOf(ops, responses, revision) } : { ok: false, failed: failedOf(checks, responses) };
+  }
+
+  /** Carries out a batch. Its keys differ: writes of one key take turns. */
+  private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    for (const batch of batches(writes.filter(write => !write.abandoned))) {
+      const answers = await this.batch(batch);
+      batch.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
+    }
+    return writes.map(write => outcomes.get(write) ?? givenUp());
+  }
+
+  private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const [first] = writes;
+    if (first === undefined) return [];
+    if (writes.length === 1) return [await this.alone(first)];
+    const success = writes.map(write => this.nested(write));
+    try {
+      const { responses, header } = await this.cluster.call({
+        send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+        repeatable: false,
+        timeout: Math.max(...writes.map(({ timeout }) => timeout)),
+      });
+      return writes.map((write, i) => this.answer(write, responses[i] as ResponseOp, header.revision));
+    } catch (error) {
+      const known = translated(error);
+      const refused = known.code === 'denied' || known.code === 'invalid';
+      // One of them is refused, and the others are not to suffer for it.
+      return refused && known.outcome === undefined ? Promise.all(writes.map(write => this.alone(write))) : writes.map(() => known);
+    }
+  }
+
+  private alone(write: Write): Promise<Outcome | Error> {
+    return this.send(write, plain(write)).catch((error: unknown) => translated(error));
+  }
+
+  private nested(write: Write): RequestOp {
+    const request = transactionOf(this.keyspace, write.checks, plain(write));
+    return write.checks.length === 0 ? (request.success[0] as RequestOp) : { request_txn: request };
+  }
+
+  private answer(write: Write, response: ResponseOp, revision: string): Outcome {
+    if (write.checks.length === 0) return { ok: true, results: resultsOf(plain(write), [response], revision) };
+    const nested = response.response_txn;
+    if (nested === undefined) throw new KvError('internal', 'etcd gave no answer for a transaction in a batch', { backend });
+    return this.outcome(write.checks, plain(write), nested.succeeded, nested.responses, revision);
+  }
+}
+
+/**
+ * A put, delete, or compare-and-set of one key: what a batch is made of. etcd compares for all of a batch before it
+ * writes any of it, so a check of a key that another member of the batch writes would see what was there before.
+ */
+function isSimple({ checks, ops }: Write): boolean {
+  const [op] = ops;
+  const [check] = checks;
+  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;
+  if (check !== undefined && 'key' in check && check.key !== ('put' in op ? op.put : op.delete)) return false;
+  return 'delete' in op || (op.ttl === undefined && op.session === undefined);
+}
+
+function plain({ ops }: Write): LeasedOp[] {
+  return ops.map(op => ({ op }));
+}
+
+async function leasedOp(op: DriverOp, grant: (ttl: number) => Promise<string>): Promise<LeasedOp> {
+  if (!('put' in op)) return { op };
+  if (op.session !== undefined) return { op, lease: BigInt(`0x${op.session.id}`).toString() };
+  return typeof op.ttl === 'number' ? { op, lease: await grant(op.ttl) } : { op };
+}
+
+/** Parts that a server takes in one request each. */
+function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  let batch: Write[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    const size = sizeOf(write);
+    if (batch.length > 0 && bytes + size > mostBytes) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(write);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Bytes, roughly: a key of a compare-and-set stands there three times. */
+function sizeOf({ ops: [op] }: Write): number {
+  return op !== undefined && 'put' in op ? op.value.length + op.put.length * 3 + 100 : 1000;
+}
+
+function extentOf({ ops }: Write): Extent {
+  return {
+    keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
+    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
+  };
+}
+
+/** The queue that a contender enters: those of one store stand in it in the order of asking. */
+function queueOf({ put, session }: Extract<DriverOp, { put: string }>): string[] {
+  return session !== undefined && put.startsWith(ownRecords) ? [put.slice(0, put.lastIndexOf('/') + 1)] : [];
+}
+
+function givenUp(): KvError {
+  return new KvError('timeout', 'given up before it was sent', { backend });
+}

@@ -1,0 +1,122 @@
+/** Errors: what etcd, gRPC and etcd3 say, in our words, and whether the server can have acted on the request. */
+import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+
+export const backend = 'etcd';
+
+/**
+ * What became of a request that failed.
+ *
+ * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
+ */
+export type Fate = 'unsent' | 'refused' | 'unknown';
+
+export interface Failure {
+  readonly code: KvErrorCode;
+  readonly message: string;
+  readonly fate: Fate;
+  /** As gRPC numbers it; undefined where it was not gRPC that said it. */
+  readonly status: number | undefined;
+  readonly cause: unknown;
+}
+
+type Verdict = readonly [RegExp, KvErrorCode, Fate, string];
+
+/** The first whose words are in the error's holds, whatever its number. */
+const verdicts: readonly Verdict[] = [
+  [
+    /alert|certificate|self.signed|altname|wrong version number|EPROTO/i,
+    'denied',
+    'unsent',
+    'TLS: the peer and we do not trust each other (see cause)',
+  ],
+  [
+    /No connection established|Failed to connect|Channel closed before|Name resolution failed|client was already closed/,
+    'unavailable',
+    'unsent',
+    'no member of the cluster can be reached',
+  ],
+  [/invalid user ID or password/, 'denied', 'refused', 'etcd knows no such username and password'],
+  [/user name is empty/, 'denied', 'refused', 'etcd wants a user: etcd({ auth: { username, password } })'],
+  [/authentication is not enabled/, 'denied', 'refused', 'etcd has authentication turned off: leave auth out'],
+  [/permission denied/, 'denied', 'refused', 'the roles of this user do not allow that'],
+  [/invalid auth token|revision of auth store is old/, 'denied', 'refused', 'etcd refused the token of this user'],
+  [/requested lease not found/, 'session-lost', 'refused', 'the lease has ended'],
+  [/too large lease TTL/, 'invalid', 'refused', "the ttl is over etcd's maximum"],
+  [/request is too large|larger than max/, 'invalid', 'refused', 'the request is larger than this server takes (--max-request-bytes)'],
+  [/too many operations/, 'invalid', 'refused', 'the transaction has more operations than this server takes (--max-txn-ops)'],
+  [/database space exceeded/, 'unavailable', 'refused', 'the database of etcd is over its space quota: compact, defragment, disarm'],
+  [/too many requests/, 'overloaded', 'refused', 'etcd has too many requests to take another'],
+  [/revision has been compacted/, 'unavailable', 'refused', 'the revision has been compacted'],
+  [/no leader/, 'unavailable', 'unknown', 'the cluster has no leader'],
+];
+
+/** By gRPC's number; the rest is internal. */
+const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map([
+  [1, ['unavailable', 'unknown', 'the connection was given up']],
+  [2, ['unavailable', 'unknown', 'the connection failed']],
+  [3, ['invalid', 'refused', 'etcd refused the request (see cause)']],
+  [4, ['timeout', 'unknown', 'no answer in time']],
+  [7, ['denied', 'refused', 'the roles of this user do not allow that']],
+  [8, ['overloaded', 'unknown', 'etcd has no room for the request (see cause)']],
+  [10, ['unavailable', 'unknown', 'etcd gave the request up']],
+  [12, ['unsupported', 'refused', 'this server does not know the request']],
+  [13, ['unavailable', 'unknown', 'the connection failed']],
+  [14, ['unavailable', 'unknown', 'the connection was cut, or etcd could not answer (see cause)']],
+  [16, ['denied', 'refused', 'etcd does not know this user']],
+]);
+
+/** What an error of the client means. */
+export function failureOf(error: unknown): Failure {
+  const text = error instanceof Error ? error.message : String(error);
+  const status = statusOf(error, text);
+  const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];
+  if (code !== undefined && fate !== undefined && message !== undefined) return { code, fate, message, status, cause: error };
+  const known = status === undefined ? undefined : statuses.get(status);
+  if (known !== undefined) return { code: known[0], fate: known[1], message: known[2], status, cause: error };
+  return { code: 'internal', fate: 'unknown', message: 'etcd failed (see cause)', status, cause: error };
+}
+
+/** The error that a caller gets. */
+export function errorOf(failure: Failure, detail: KvErrorDetail = {}): KvError {
+  return new KvError(failure.code, failure.message, { backend, cause: failure.cause, ...detail });
+}
+
+/** A KvError as it is; anything else in our words. */
+export function translated(error: unknown, detail: KvErrorDetail = {}): KvError {
+  return KvError.is(error) ? error : errorOf(failureOf(error), detail);
+}
+
+/** Whether a request may be made again: something in between failed, and not the request itself. */
+export function isPassing({ code, fate }: Failure): boolean {
+  return fate === 'unsent' ? code === 'unavailable' : code === 'unavailable' || code === 'timeout' || code === 'overloaded';
+}
+
+/** Whether a read at a revision came too late, or (after a loss of data) too early. */
+export function isCompacted(error: unknown): boolean {
+  const text = error instanceof Error ? String((error.cause as Error | undefined)?.message ?? error.message) : '';
+  return /revision has been compacted|is a future revision/.test(text);
+}
+
+/** Why the package etcd3 could not be loaded. */
+export function notLoaded(error: unknown): KvError {
+  const missing =
+    error instanceof Error &&
+    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
+    error.message.includes("'etcd3'");
+  const message = missing
+    ? 'rxkv/etcd needs the package etcd3: npm install etcd3'
+    : 'the package etcd3 could not be loaded on this machine (see cause)';
+  return new KvError('unsupported', message, { backend, cause: error });
+}
+
+export function closedError(): KvError {
+  return new KvError('closed', 'the store is closed', { backend });
+}
+
+/** etcd3 wraps gRPC's errors and keeps their number in the text alone. */
+function statusOf(error: unknown, text: string): number | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  if (typeof code === 'number') return code;
+  const match = /^(\d+) [A-Z_]+: /.exec(text);
+  return match === null ? undefined : Number(match[1]);
+}

@@ -1,0 +1,189 @@
+/**
+ * A feed: the range as it is at one revision, then every change after it.
+ *
+ * The list is pinned at a revision and the watch begins with the next, so nothing falls in between. After a cut the
+ * watch goes on by itself; where it cannot (compacted, restored, wiped) the range is listed anew.
+ */
+import { from, Observable, type Subscriber, Subscription } from 'rxjs';
+import type { Change, Feed, Listing, Range } from '../../driver.js';
+import type { Cluster } from './cluster.js';
+import { isCompacted, translated } from './errors.js';
+import { entryOf, type Keyspace } from './keyspace.js';
+import { list } from './list.js';
+import type { WatchMessage, Watches } from './watches.js';
+import type { RequestOp, WatchEvent } from './wire.js';
+
+export interface FeedsOptions {
+  readonly cluster: Cluster;
+  readonly keyspace: Keyspace;
+  readonly watches: Watches;
+  /** ms for one round trip */
+  readonly timeout: number;
+}
+
+export class Feeds {
+  private readonly options: FeedsOptions;
+
+  constructor(options: FeedsOptions) {
+    this.options = options;
+  }
+
+  /** As {@link Driver.feed$}. */
+  feed$(range: Range, since?: bigint): Observable<Feed> {
+    return new Observable<Feed>(subscriber => new Following(this.options, range, since, subscriber).begin());
+  }
+}
+
+/** One feed, from its subscription to its end. */
+class Following {
+  private readonly options: FeedsOptions;
+  private readonly range: Range;
+  private readonly subscriber: Subscriber<Feed>;
+  /** What a former feed said last, until this one has said something: by then the first mark means "no news". */
+  private resuming: bigint | undefined;
+  private step: Subscription = new Subscription();
+
+  constructor(options: FeedsOptions, range: Range, since: bigint | undefined, subscriber: Subscriber<Feed>) {
+    this.options = options;
+    this.range = range;
+    this.resuming = since;
+    this.subscriber = subscriber;
+  }
+
+  begin(): Subscription {
+    if (this.resuming === undefined) this.list();
+    else this.watch(this.resuming + 1n);
+    return new Subscription(() => this.step.unsubscribe());
+  }
+
+  /** Leaves what it did before and does this. */
+  private turnTo<T>(source$: Observable<T>, next: (value: T) => void): void {
+    this.step.unsubscribe();
+    this.step = new Subscription();
+    this.also(source$, next);
+  }
+
+  /** Does this besides, until it turns to something else. */
+  private also<T>(source$: Observable<T>, next: (value: T) => void): void {
+    const { step } = this;
+    step.add(source$.subscribe({ next, error: (error: unknown) => this.subscriber.error(translated(error)) }));
+  }
+
+  private say(feed: Feed): void {
+    this.resuming = undefined;
+    this.subscriber.next(feed);
+  }
+
+  private alive(): void {
+    if (this.resuming === undefined) this.subscriber.next({ type: 'mark' });
+  }
+
+  private list(): void {
+    this.turnTo(from(this.listing()), ({ entries, revision }) => {
+      this.say({ type: 'reset', entries, revision });
+      this.watch(revision + 1n);
+    });
+  }
+
+  private watch(next: bigint): void {
+    const { watches, keyspace } = this.options;
+    this.turnTo(watches.watch$(keyspace.range(this.range), next), message => this.take(message));
+  }
+
+  private take(message: WatchMessage): void {
+    if (message.type === 'lost') this.list();
+    else if (message.type === 'alive') this.alive();
+    else if (message.type === 'ready') this.ready(message);
+    else if (message.type === 'progress') this.progress(message.revision);
+    else this.events(message.events, message.revision);
+  }
+
+  private ready({ revision, next }: Extract<WatchMessage, { type: 'ready' }>): void {
+    // Either this member lags behind the one that was asked before, or the data was lost: all of them must know.
+    if (revision + 1n < next) {
+      this.also(from(this.head()), head => {
+        if (head + 1n < next) this.list();
+        else this.resume(head);
+      });
+    } else this.resume(revision);
+  }
+
+  /** Says at once that there is no news, if so: a patch would say that there is. */
+  private resume(head: bigint): void {
+    const { resuming } = this;
+    if (resuming === undefined) this.alive();
+    else if (head <= resuming) this.say({ type: 'mark', revision: resuming });
+    else this.unlessNews(resuming);
+  }
+
+  private unlessNews(since: bigint): void {
+    this.also(from(this.hasNews(since)), news => {
+      if (this.resuming === undefined) return;
+      if (news === 'unknown') this.list();
+      else if (!news) this.say({ type: 'mark', revision: since });
+    });
+  }
+
+  private progress(revision: bigint): void {
+    this.say({ type: 'mark', revision });
+  }
+
+  private events(events: readonly WatchEvent[], revision: bigint): void {
+    const changes = events.flatMap(event => this.change(event));
+    if (changes.length > 0) this.say({ type: 'patch', changes, revision });
+    // What was new concerns nobody who looks at this range; there may be more of it, or none.
+    else if (this.resuming !== undefined) this.unlessNews(revision);
+  }
+
+  private change({ type, kv }: WatchEvent): Change[] {
+    const key = this.options.keyspace.within(this.range, kv.key);
+    if (key === undefined) return [];
+    return [type === 'Delete' ? { delete: key } : { put: entryOf(kv, key) }];
+  }
+
+  private async listing(): Promise<Pick<Listing, 'entries' | 'revision'>> {
+    const { cluster, keyspace, timeout } = this.options;
+    const { range } = this;
+    if ('prefix' in range) return list(cluster, keyspace, range, { timeout, turned: () => this.step.closed || this.alive() });
+    const request = keyspace.range(range);
+    const { kvs, header } = await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout });
+    return { entries: kvs.map(kv => entryOf(kv, range.key)), revision: BigInt(header.revision) };
+  }
+
+  /** The revision that the cluster as a whole is at. */
+  private async head(): Promise<bigint> {
+    const { cluster, keyspace, timeout } = this.options;
+    const request = { key: keyspace.range(this.range).key, keys_only: true, limit: 1 };
+    const { header } = await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout });
+    return BigInt(header.revision);
+  }
+
+  /**
+   * Whether the range differs from what it was at a revision: something in it was written since, or there are not as
+   * many keys as there were. 'unknown' where that revision can no longer be read.
+   */
+  private async hasNews(since: bigint): Promise<boolean | 'unknown'> {
+    const { cluster, keyspace, timeout } = this.options;
+    const success: RequestOp[] = keyspace
+      .pieces(this.range)
+      .flatMap(piece => [
+        { request_range: { ...piece, count_only: true, revision: String(since) } },
+        { request_range: { ...piece, count_only: true } },
+        { request_range: { ...piece, keys_only: true, limit: 1, min_mod_revision: String(since + 1n) } },
+      ]);
+    try {
+      const { responses } = await cluster.call({
+        send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+        repeatable: true,
+        timeout,
+      });
+      const ranges = responses.map(({ response_range: answer }) => answer);
+      return ranges.some((answer, i) =>
+        i % 3 === 2 ? (answer?.kvs.length ?? 0) > 0 : i % 3 === 0 && answer?.count !== ranges[i + 1]?.count,
+      );
+    } catch (error) {
+      if (isCompacted(error)) return 'unknown';
+      throw error;
+    }
+  }
+}

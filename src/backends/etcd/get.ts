@@ -1,0 +1,59 @@
+/** Reads of single keys, those that come while one is under way in one transaction. */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { Cluster } from './cluster.js';
+import { translated } from './errors.js';
+import type { RangeRequest, RangeResponse } from './wire.js';
+
+export interface Get {
+  readonly request: RangeRequest;
+  /** ms */
+  readonly timeout: number;
+  /** Whether nobody waits for the answer any more. */
+  abandoned: boolean;
+}
+
+/** Ranges in one transaction: a server takes 128 operations at its defaults. */
+const most = 120;
+
+/** All with the same consistency: a transaction is linearizable as a whole, or not. */
+export function createGets(cluster: Cluster): Coalescer<Get, RangeResponse> {
+  return coalesce<Get, RangeResponse>({ run: gets => run(cluster, gets), most });
+}
+
+async function run(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
+  const wanted = gets.filter(get => !get.abandoned);
+  const answers = await ask(cluster, wanted);
+  // Those that were given up have been told so already.
+  return gets.map(get => answers[wanted.indexOf(get)] ?? new Error('given up'));
+}
+
+async function ask(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
+  const [first] = gets;
+  if (first === undefined) return [];
+  if (gets.length === 1)
+    return [
+      await cluster.call({ send: (client, deadline) => client.range(first.request, deadline), repeatable: true, timeout: first.timeout }),
+    ];
+  const timeout = Math.max(...gets.map(get => get.timeout));
+  const success = gets.map(({ request }) => ({ request_range: request }));
+  try {
+    const { header, responses } = await cluster.call({
+      send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+      repeatable: true,
+      timeout,
+    });
+    return responses.map(({ response_range: answer }) => (answer === undefined ? new Error('no answer') : { ...answer, header }));
+  } catch (error) {
+    const { code, transient } = translated(error);
+    if (transient || code === 'closed' || code === 'unsupported') throw error;
+    // One of them is refused, and the others are not to suffer for it.
+    return Promise.all(
+      gets.map(async get =>
+        ask(cluster, [get]).then(
+          ([answer]) => answer as RangeResponse,
+          (reason: unknown) => translated(reason),
+        ),
+      ),
+    );
+  }
+}
