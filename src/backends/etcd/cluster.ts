@@ -5,8 +5,9 @@
  * only when no server can have seen it.
  */
 import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
 import { type Client, openClient } from './client.js';
-import { closedError, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
 import type { Settings } from './options.js';
 
 export interface Request<T> {
@@ -54,7 +55,7 @@ export class Cluster {
 
   /** The member in use. */
   async client(): Promise<Client> {
-    if (this.closed) throw closedError();
+    if (this.closed) throw closedError(backend);
     if (this.current !== undefined) return this.current;
     const { host } = this;
     let opening = this.clients.get(host);
@@ -65,7 +66,7 @@ export class Cluster {
       opening.catch(() => this.clients.delete(host));
     }
     const client = await opening;
-    if (this.closed) throw closedError();
+    if (this.closed) throw closedError(backend);
     if (this.host === host) this.current = client;
     return client;
   }

@@ -4,11 +4,12 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
+import type { Abandonable } from '../../running.js';
+import { type Extent, Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { failedOf, type LeasedOp, putOf, resultsOf, transactionOf } from './codec.js';
 import { backend, translated } from './errors.js';
 import { type Keyspace, ownRecords } from './keyspace.js';
-import { type Extent, Turns } from './turns.js';
 import type { RequestOp, ResponseOp } from './wire.js';
 
 export interface Transaction {
@@ -16,12 +17,10 @@ export interface Transaction {
   readonly ops: readonly DriverOp[];
 }
 
-/** A transaction on its way. */
-export interface Write extends Transaction {
+/** A transaction on its way. One that was given up before it was sent is not sent any more. */
+export interface Write extends Transaction, Abandonable {
   /** ms */
   readonly timeout: number;
-  /** Whether its caller has been told that it was given up; one that was not sent by then is not sent any more. */
-  abandoned: boolean;
 }
 
 export interface CommitterOptions {

@@ -1,14 +1,13 @@
 /** The driver of etcd: connects when it is first used, and keeps every call in time. */
-import { defer, merge, type Observable, Subject, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
-import { aborted, Deadlines } from '../../deadline.js';
 import type { Call, Driver, DriverContext, Feed, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
-import { KvError, type KvErrorDetail } from '../../errors.js';
+import { Running } from '../../running.js';
 import { capabilities } from './capabilities.js';
 import { Cluster } from './cluster.js';
 import { Committer, type Transaction, type Write } from './commit.js';
-import { backend, closedError } from './errors.js';
+import { backend } from './errors.js';
 import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
@@ -21,73 +20,64 @@ import type { RangeResponse } from './wire.js';
 
 type ReadCall = Call & { readonly consistency: 'strong' | 'stale' };
 
-const reading: KvErrorDetail = { backend };
-const writing: KvErrorDetail = { backend, outcome: 'unknown' };
-
 export class EtcdDriver implements Driver {
   readonly name: string = backend;
   readonly capabilities: Capabilities = capabilities;
   private readonly settings: Settings;
-  private readonly deadlines: Deadlines = new Deadlines();
-  private readonly closed$: Subject<never> = new Subject<never>();
-  private parts: Parts | undefined;
-  private closed = false;
+  private readonly running: Running<Parts> = new Running(backend);
 
   constructor(settings: Settings) {
     this.settings = settings;
   }
 
   get native(): unknown {
-    return this.parts?.cluster.native;
+    return this.running.parts?.cluster.native;
   }
 
   start(context: DriverContext): void {
-    if (this.parts !== undefined) throw new KvError('invalid', 'a driver belongs to one store, and this one has one', reading);
-    this.parts = partsOf(this.settings, context);
+    this.running.start(() => partsOf(this.settings, context));
   }
 
   async ready(call: Call): Promise<Capabilities> {
-    const { cluster, keyspace } = this.open(call, 'ready');
-    await this.deadlines.race(strongRead(cluster, keyspace, call.timeout), call, 'ready', reading);
+    const { cluster, keyspace } = this.running.open(call, 'ready');
+    await this.running.read(strongRead(cluster, keyspace, call.timeout), call, 'ready');
     return this.capabilities;
   }
 
   async list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
-    const parts = this.open(call, 'list');
+    const parts = this.running.open(call, 'list');
     if ('key' in query) return this.get(parts, query, call);
     const { cluster, keyspace } = parts;
     const serializable = call.consistency === 'stale';
     const listing = list(cluster, keyspace, query, { timeout: call.timeout, serializable });
     // Each page has its own timeout.
-    return this.deadlines.race(listing, { ...call, timeout: Infinity }, 'list', reading);
+    return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
   }
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
-    const { committer } = this.open(call, 'commit');
+    const { committer } = this.running.open(call, 'commit');
     const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
-    return this.following(write, committer.commit(write), call, 'commit', writing);
+    return this.running.follow(write, committer.commit(write), call, 'commit');
   }
 
   feed$(range: Range, since?: bigint): Observable<Feed> {
-    return this.live$(({ feeds }) => feeds.feed$(range, since));
+    return this.running.live$(({ feeds }) => feeds.feed$(range, since));
   }
 
   session$(ttl: number): Observable<Session> {
-    return this.live$(({ sessions }) => sessions.session$(ttl));
+    return this.running.live$(({ sessions }) => sessions.session$(ttl));
   }
 
   async health(call: Call): Promise<Health> {
-    const { cluster, keyspace } = this.open(call, 'health');
-    return this.deadlines.race(healthOf({ cluster, keyspace, timeout: call.timeout }), { ...call, timeout: Infinity }, 'health', reading);
+    const { cluster, keyspace } = this.running.open(call, 'health');
+    return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout }), { ...call, timeout: Infinity }, 'health');
   }
 
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.closed$.error(closedError());
-    this.parts?.watches.close();
-    this.parts?.sessions.close();
-    this.parts?.cluster.close();
+    const parts = this.running.close();
+    parts?.watches.close();
+    parts?.sessions.close();
+    parts?.cluster.close();
   }
 
   private async get({ gets, keyspace }: Parts, query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
@@ -97,39 +87,8 @@ export class EtcdDriver implements Driver {
       ...(call.consistency === 'stale' ? { serializable: true } : {}),
     };
     const get: Get = { request, timeout: call.timeout, abandoned: false };
-    const { kvs, header } = await this.following(get, gets[call.consistency](get), call, 'get', reading);
+    const { kvs, header } = await this.running.follow(get, gets[call.consistency](get), call, 'get');
     return { entries: kvs.map(kv => entryOf(kv, query.key)), revision: BigInt(header.revision) };
-  }
-
-  /** Settles in time, and lets what nobody waits for any more be left out of the next request. */
-  private async following<T>(
-    item: { abandoned: boolean },
-    answer: Promise<T>,
-    call: Call,
-    what: string,
-    detail: KvErrorDetail,
-  ): Promise<T> {
-    try {
-      return await this.deadlines.race(answer, call, what, detail);
-    } catch (error) {
-      item.abandoned = true;
-      throw error;
-    }
-  }
-
-  private live$<T>(use$: (parts: Parts) => Observable<T>): Observable<T> {
-    return defer(() => {
-      const { parts } = this;
-      if (this.closed || parts === undefined) return throwError(() => (this.closed ? closedError() : notStarted()));
-      return merge(use$(parts), this.closed$);
-    });
-  }
-
-  private open(call: Call, what: string): Parts {
-    if (this.closed) throw closedError();
-    if (call.signal?.aborted === true) throw aborted(call.signal, what, reading);
-    if (this.parts === undefined) throw notStarted();
-    return this.parts;
   }
 }
 
@@ -159,8 +118,4 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     feeds: new Feeds({ cluster, keyspace, watches, timeout }),
     sessions: new Sessions({ cluster, timeout, ending }),
   };
-}
-
-function notStarted(): KvError {
-  return new KvError('internal', 'the driver was used before start()', reading);
 }

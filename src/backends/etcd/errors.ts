@@ -109,10 +109,6 @@ export function notLoaded(error: unknown): KvError {
   return new KvError('unsupported', message, { backend, cause: error });
 }
 
-export function closedError(): KvError {
-  return new KvError('closed', 'the store is closed', { backend });
-}
-
 /** etcd3 wraps gRPC's errors and keeps their number in the text alone. */
 function statusOf(error: unknown, text: string): number | undefined {
   const { code } = (error ?? {}) as { code?: unknown };

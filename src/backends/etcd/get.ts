@@ -1,15 +1,14 @@
 /** Reads of single keys, those that come while one is under way in one transaction. */
 import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
 import { translated } from './errors.js';
 import type { RangeRequest, RangeResponse } from './wire.js';
 
-export interface Get {
+export interface Get extends Abandonable {
   readonly request: RangeRequest;
   /** ms */
   readonly timeout: number;
-  /** Whether nobody waits for the answer any more. */
-  abandoned: boolean;
 }
 
 /** Ranges in one transaction: a server takes 128 operations at its defaults. */
@@ -23,8 +22,9 @@ export function createGets(cluster: Cluster): Coalescer<Get, RangeResponse> {
 async function run(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
   const wanted = gets.filter(get => !get.abandoned);
   const answers = await ask(cluster, wanted);
+  let next = 0;
   // Those that were given up have been told so already.
-  return gets.map(get => answers[wanted.indexOf(get)] ?? new Error('given up'));
+  return gets.map(get => (get === wanted[next] ? (answers[next++] as RangeResponse | Error) : new Error('given up')));
 }
 
 async function ask(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {

@@ -1,6 +1,7 @@
 /** Options of etcd(), and what they mean once they are checked. */
 import { type Auth, authOf, isPassword, type PasswordAuth } from '../../auth.js';
 import { invalid, KvError } from '../../errors.js';
+import { hostsOf } from '../../hosts.js';
 import { byteLength } from '../../key.js';
 import { checkOptions } from '../../options.js';
 import { type RootOptions, rootOf } from '../../root.js';
@@ -37,7 +38,7 @@ const usualPort = 2379;
 
 /** @throws KvError `invalid`; `unsupported` for what the client etcd3 cannot do */
 export function settingsOf(options: EtcdOptions): Settings {
-  if (options === undefined) throw invalid(`${where} needs hosts: etcd({ hosts: 'localhost:${usualPort}' })`);
+  if (options === undefined) hostsOf(undefined, usualPort, where);
   checkOptions(options, ['hosts', 'root', 'rawRoot', 'tls', 'auth', 'members'], where);
   const { hosts, members = false } = options;
   if (typeof members !== 'boolean') throw invalid(`members of ${where} is true or false`);
@@ -45,21 +46,7 @@ export function settingsOf(options: EtcdOptions): Settings {
   const bytes = byteLength(root);
   if (bytes > mostRoot) throw invalid(`the root of ${where} has ${bytes} bytes of UTF-8, over the maximum of ${mostRoot}`);
   const [tls, auth] = [tlsOf(options.tls, where), authOf(options.auth, where)];
-  return { hosts: hostsOf(hosts), root, tls: supportedTls(tls, auth), auth: supportedAuth(auth), members };
-}
-
-function hostsOf(hosts: string | readonly string[]): string[] {
-  const given = typeof hosts === 'string' ? [hosts] : hosts;
-  if (!Array.isArray(given) || given.length === 0) throw invalid(`${where} needs hosts: etcd({ hosts: 'localhost:${usualPort}' })`);
-  return [...new Set(given.map(hostOf))];
-}
-
-/** `host`, `host:port`, `[::1]:port` */
-function hostOf(host: unknown): string {
-  const match = typeof host === 'string' ? /^(\[[0-9a-f:.%]+\]|[^\s:/?#@[\]]+)(?::(\d+))?$/i.exec(host) : null;
-  const port = Number(match?.[2] ?? usualPort);
-  if (match === null || port < 1 || port > 65_535) throw invalid(`a host of ${where} is "host:port", such as "localhost:${usualPort}"`);
-  return `${match[1]}:${port}`;
+  return { hosts: hostsOf(hosts, usualPort, where), root, tls: supportedTls(tls, auth), auth: supportedAuth(auth), members };
 }
 
 function supportedTls(tls: TlsOptions | undefined, auth: Auth | undefined): TlsOptions | undefined {

@@ -1,8 +1,9 @@
 /** Renewals: what keeps all leases of a store alive, on one stream that is open while there are any. */
 import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
 import type { Client } from './client.js';
 import type { Cluster } from './cluster.js';
-import { backend, closedError, failureOf, translated } from './errors.js';
+import { backend, failureOf, translated } from './errors.js';
 import type { Duplex, KeepAliveResponse } from './wire.js';
 
 interface Waiting {
@@ -58,7 +59,7 @@ export class Renewals {
   }
 
   close(): void {
-    if (this.link !== undefined) this.leave(this.link, closedError());
+    if (this.link !== undefined) this.leave(this.link, closedError(backend));
   }
 
   private open(): Promise<Link> {
@@ -82,7 +83,7 @@ export class Renewals {
       if (this.holders > 0) this.link = link;
       else {
         stream.cancel();
-        throw closedError();
+        throw closedError(backend);
       }
       return link;
     } catch (error) {

@@ -6,9 +6,10 @@
  */
 import { from, Observable, of, type Subscriber, type Subscription, switchMap, timer } from 'rxjs';
 import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
 import type { Client } from './client.js';
 import type { Cluster } from './cluster.js';
-import { backend, closedError, errorOf, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf, isPassing } from './errors.js';
 import type { Duplex, KeyRange, WatchEvent, WatchRequest, WatchResponse } from './wire.js';
 
 /**
@@ -87,7 +88,7 @@ export class Watches {
   }
 
   close(): void {
-    this.failAll(closedError());
+    this.failAll(closedError(backend));
   }
 
   private remove(watch: Watch): void {

@@ -1,0 +1,85 @@
+/**
+ * What a driver runs on between start() and close(): its parts, made when its store starts it.
+ *
+ * What is asked before or after is refused here, in the same words for every backend; streams end with close().
+ */
+import { defer, merge, type Observable, Subject, throwError } from 'rxjs';
+import { aborted, Deadlines } from './deadline.js';
+import type { Call } from './driver.js';
+import { KvError, type KvErrorDetail } from './errors.js';
+
+/** A request that is left out of the next batch once nobody waits for it. */
+export interface Abandonable {
+  abandoned: boolean;
+}
+
+export class Running<Parts> {
+  private readonly backend: string;
+  private readonly reading: KvErrorDetail;
+  private readonly writing: KvErrorDetail;
+  private readonly deadlines: Deadlines = new Deadlines();
+  private readonly closed$: Subject<never> = new Subject<never>();
+  private made: Parts | undefined;
+  private closed = false;
+
+  constructor(backend: string) {
+    this.backend = backend;
+    this.reading = { backend };
+    this.writing = { backend, outcome: 'unknown' };
+  }
+
+  /** undefined before the start. */
+  get parts(): Parts | undefined {
+    return this.made;
+  }
+
+  /** @throws KvError `invalid` the second time: a driver belongs to one store */
+  start(make: () => Parts): void {
+    if (this.made !== undefined) throw new KvError('invalid', 'a driver belongs to one store, and this one has one', this.reading);
+    this.made = make();
+  }
+
+  /** The parts for one call. @throws KvError `closed`, or `aborted` where the signal is so already */
+  open(call: Call, what: string): Parts {
+    if (this.closed) throw closedError(this.backend);
+    if (call.signal?.aborted === true) throw aborted(call.signal, what, this.reading);
+    return this.started();
+  }
+
+  /** Settles as the read does, in time. */
+  read<T>(answer: Promise<T>, call: Call, what: string): Promise<T> {
+    return this.deadlines.race(answer, call, what, this.reading);
+  }
+
+  /** As {@link read}, and marks the request when it has been given up. */
+  follow<T>(request: Abandonable, answer: Promise<T>, call: Call, what: 'get' | 'commit'): Promise<T> {
+    const detail = what === 'commit' ? this.writing : this.reading;
+    return this.deadlines.race(answer, call, what, detail).catch((error: unknown) => {
+      request.abandoned = true;
+      throw error;
+    });
+  }
+
+  /** What `use$` makes of the parts at each subscription; errors `closed` at close(). */
+  live$<T>(use$: (parts: Parts) => Observable<T>): Observable<T> {
+    return defer(() => (this.closed ? throwError(() => closedError(this.backend)) : merge(use$(this.started()), this.closed$)));
+  }
+
+  /** Ends the streams; the parts that are to be ended, the first time alone and only where there are any. */
+  close(): Parts | undefined {
+    if (this.closed) return undefined;
+    this.closed = true;
+    this.closed$.error(closedError(this.backend));
+    return this.made;
+  }
+
+  private started(): Parts {
+    if (this.made === undefined) throw new KvError('internal', 'the driver was used before start()', this.reading);
+    return this.made;
+  }
+}
+
+/** The error of what was under way at close(). */
+export function closedError(backend: string): KvError {
+  return new KvError('closed', 'the store is closed', { backend });
+}
