@@ -37,38 +37,57 @@ interface Waiting<T, R> {
  */
 export function coalesce<T, R>({ run, most = 4000 }: CoalesceOptions<T, R>): Coalescer<T, R> {
   let waiting: Waiting<T, R>[] = [];
-  let working: Promise<void> | undefined;
+  let working = false;
+  let idlers: (() => void)[] = [];
 
-  async function work(): Promise<void> {
-    // One turn of the microtask queue gathers what the caller asks for in one go.
-    await Promise.resolve();
-    while (waiting.length > 0) {
-      const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
-      if (batch === waiting) waiting = [];
-      await settle(batch);
+  // No async function: under load, what a call allocates is most of what it costs.
+  function next(): void {
+    if (waiting.length === 0) {
+      working = false;
+      for (const resolve of idlers) resolve();
+      idlers = [];
+      return;
     }
-    working = undefined;
-  }
-
-  async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
-    try {
-      const results = await run(batch.map(({ item }) => item));
-      batch.forEach(({ resolve, reject }, i) => {
-        const result = results[i] as R | Error;
-        if (result instanceof Error) reject(result);
-        else resolve(result);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
+    const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
+    if (batch === waiting) waiting = [];
+    void started(run, batch)
+      .then(
+        results => settle(batch, results),
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error);
+        },
+      )
+      .then(next);
   }
 
   function call(item: T): Promise<R> {
     return new Promise<R>((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      working ??= work();
+      if (working) return;
+      working = true;
+      // One turn of the microtask queue gathers what the caller asks for in one go.
+      void Promise.resolve().then(next);
     });
   }
 
-  return Object.assign(call, { idle: () => working ?? Promise.resolve() });
+  return Object.assign(call, {
+    idle: () => (working ? new Promise<void>(resolve => idlers.push(resolve)) : Promise.resolve()),
+  });
+}
+
+function started<T, R>(run: CoalesceOptions<T, R>['run'], batch: readonly Waiting<T, R>[]): ReturnType<CoalesceOptions<T, R>['run']> {
+  try {
+    return run(batch.map(({ item }) => item));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function settle<T, R>(batch: readonly Waiting<T, R>[], results: readonly (R | Error)[]): void {
+  for (let i = 0; i < batch.length; i++) {
+    const { resolve, reject } = batch[i] as Waiting<T, R>;
+    const result = results[i] as R | Error;
+    if (result instanceof Error) reject(result);
+    else resolve(result);
+  }
 }
