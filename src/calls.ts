@@ -8,7 +8,7 @@ import type { StatusTracker } from './status.js';
 
 interface Pending {
   readonly write: boolean;
-  readonly reject: (error: KvError) => void;
+  reject: (error: KvError) => void;
 }
 
 /** What a call is, for its messages and its outcome. */
@@ -76,34 +76,40 @@ export class Calls {
     resolve: (result: T) => void,
     reject: (error: KvError) => void,
   ): void {
-    const leave = (): void => {
-      signal?.removeEventListener('abort', abort);
-      this.pending.delete(pending);
-      if (this.pending.size === 0) this.drained?.();
-    };
-    const pending: Pending = {
-      write: kind.write,
-      reject: error => {
-        leave();
-        reject(error);
-      },
-    };
-    const abort = (): void => pending.reject(aborted(signal, kind.name, this.unanswered(kind.write)));
-    signal?.addEventListener('abort', abort, { once: true });
+    const pending: Pending = { write: kind.write, reject };
     this.pending.add(pending);
+    if (signal !== undefined) this.heed(signal, kind, pending, answer);
     answer.then(
       result => {
-        leave();
+        this.leave(pending);
         this.status.live();
         resolve(result);
       },
       (error: unknown) => {
-        leave();
+        this.leave(pending);
         const known = asKvError(error, { backend: this.backend });
         this.status.failed(known);
         reject(known);
       },
     );
+  }
+
+  /** Rejects a pending call when its signal aborts. */
+  private heed(signal: AbortSignal, { name, write }: CallKind, pending: Pending, answer: Promise<unknown>): void {
+    const { reject } = pending;
+    const abort = (): void => pending.reject(aborted(signal, name, this.unanswered(write)));
+    const ignore = (): void => signal.removeEventListener('abort', abort);
+    pending.reject = error => {
+      ignore();
+      this.leave(pending);
+      reject(error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    answer.then(ignore, ignore);
+  }
+
+  private leave(pending: Pending): void {
+    if (this.pending.delete(pending) && this.pending.size === 0) this.drained?.();
   }
 
   /** No more calls; resolves when those in flight have settled, or been given up after `patience` ms. */
@@ -117,8 +123,8 @@ export class Calls {
         resolve();
       };
     });
-    for (const { write, reject } of this.pending) {
-      reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(write)));
+    for (const pending of this.pending) {
+      pending.reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(pending.write)));
     }
   }
 

@@ -46,52 +46,74 @@ interface Waiting<T, R> {
  */
 export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: CoalesceOptions<T, R>): Coalescer<T, R> {
   let waiting: Waiting<T, R>[] = [];
-  let working: Promise<void> | undefined;
+  let working = false;
+  let idlers: (() => void)[] = [];
 
-  async function work(): Promise<void> {
-    await turn();
-    while (waiting.length > 0) {
-      const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
-      if (batch === waiting) waiting = [];
-      await settle(batch);
-      await turn();
+  // No async function: under load, what a call allocates is most of what it costs.
+  function next(): void {
+    if (waiting.length === 0) {
+      working = false;
+      for (const resolve of idlers) resolve();
+      idlers = [];
+      return;
     }
-    working = undefined;
+    const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
+    if (batch === waiting) waiting = [];
+    void started(run, batch)
+      .then(
+        results => settle(batch, results),
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error);
+        },
+      )
+      .then(turn)
+      .then(next);
   }
 
-  async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
-    try {
-      const results = await run(batch.map(({ item }) => item));
-      batch.forEach(({ resolve, reject }, i) => {
-        const result = results[i] as R | Error;
-        if (result instanceof Error) reject(result);
-        else resolve(result);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
-  }
-
-  function land(): Promise<void> | undefined {
-    working = waiting.length === 0 ? undefined : work();
-    return working;
+  /** A lone call has landed: nobody waits for a turn where nobody waits. */
+  function land(): void {
+    if (waiting.length === 0) next();
+    else void turn().then(next);
   }
 
   function call(item: T): Promise<R> {
-    if (alone !== undefined && working === undefined) {
+    if (alone !== undefined && !working) {
+      working = true;
       const answer = alone(item);
-      working = answer.then(land, land);
+      answer.then(land, land);
       return answer;
     }
     return new Promise<R>((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      working ??= work();
+      if (working) return;
+      working = true;
+      void turn().then(next);
     });
   }
 
-  return Object.assign(call, { busy: () => working !== undefined, idle: () => working ?? Promise.resolve() });
+  return Object.assign(call, {
+    busy: () => working,
+    idle: () => (working ? new Promise<void>(resolve => idlers.push(resolve)) : Promise.resolve()),
+  });
 }
 
 function microtask(): Promise<void> {
   return Promise.resolve();
+}
+
+function started<T, R>(run: CoalesceOptions<T, R>['run'], batch: readonly Waiting<T, R>[]): ReturnType<CoalesceOptions<T, R>['run']> {
+  try {
+    return run(batch.map(({ item }) => item));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function settle<T, R>(batch: readonly Waiting<T, R>[], results: readonly (R | Error)[]): void {
+  for (let i = 0; i < batch.length; i++) {
+    const { resolve, reject } = batch[i] as Waiting<T, R>;
+    const result = results[i] as R | Error;
+    if (result instanceof Error) reject(result);
+    else resolve(result);
+  }
 }

@@ -54,10 +54,7 @@ export class Running<Parts> {
   /** As {@link read}, and marks the request when it has been given up. */
   follow<T>(request: Abandonable, answer: Promise<T>, call: Call, what: 'get' | 'commit'): Promise<T> {
     const detail = what === 'commit' ? this.writing : this.reading;
-    const followed = this.deadlines.race(answer, call, what, detail);
-    // What was answered with an error is marked too, and nobody looks at it any more.
-    followed.catch(() => (request.abandoned = true));
-    return followed;
+    return this.deadlines.race(answer, call, what, detail, () => (request.abandoned = true));
   }
 
   /** What `use$` makes of the parts at each subscription; errors `closed` at close(). */

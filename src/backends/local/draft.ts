@@ -88,8 +88,9 @@ export class Draft {
     });
   }
 
-  put(row: Row): void {
-    this.edit(row.key, row);
+  /** @param before  the row that it replaces, as {@link row} has it */
+  put(row: Row, before: Row | undefined): void {
+    this.edit(row.key, row, before);
     this.changes.push({ put: row.key });
   }
 
@@ -129,9 +130,9 @@ export class Draft {
   }
 
   // Several steps may write one key: the table sees the first `before` and the last `after`.
-  private edit(key: string, after: Row | undefined, known?: Row): void {
+  private edit(key: string, after: Row | undefined, before: Row | undefined): void {
     const edit = this.rows.get(key);
-    if (edit === undefined) this.rows.set(key, { before: known ?? this.view.row(key), after });
+    if (edit === undefined) this.rows.set(key, { before, after });
     else edit.after = after;
   }
 
