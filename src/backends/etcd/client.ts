@@ -3,12 +3,13 @@
  *
  * Its own watcher loses events, its lease tells a loss late, its circuit breaker refuses a healthy server, and its
  * random choice of hosts makes failures of what another would have answered; so only its raw calls are used, and the
- * raw streams, its TLS and its login.
+ * raw streams and its TLS.
  */
 import { createPrivateKey } from 'node:crypto';
 import type { TlsOptions } from '../../tls.js';
 import { KvError } from '../../errors.js';
 import { backend, notLoaded } from './errors.js';
+import { type AuthService, Login, type Metadata } from './login.js';
 import type { Settings } from './options.js';
 import type { Sending } from './sending.js';
 import type * as wire from './wire.js';
@@ -44,6 +45,7 @@ type Unary<Request, Response> = (request: Request, options: CallOptions) => Prom
 /** What we rely on of etcd3: members that its own types mark as internal. */
 interface Etcd3 {
   readonly kv: {
+    readonly client: Pool;
     range: Unary<wire.RangeRequest, wire.RangeResponse>;
     put: Unary<wire.PutRequest, wire.PutResponse>;
     deleteRange: Unary<wire.KeyRange, wire.DeleteResponse>;
@@ -58,6 +60,12 @@ interface Etcd3 {
   readonly maintenance: { status(options: CallOptions): Promise<wire.StatusResponse> };
   readonly cluster: { memberList: Unary<object, wire.MembersResponse> };
   close(): void;
+}
+
+/** Where all calls of an Etcd3 go through. */
+interface Pool {
+  authenticator: Pick<Login, 'getMetadata' | 'invalidateMetadata'>;
+  readonly hosts: readonly { getServiceClient(name: 'Auth'): AuthService }[];
 }
 
 type Etcd3Class = new (options: object) => Etcd3;
@@ -79,7 +87,6 @@ export async function openClient(settings: Settings, host: string, generation: s
     // Asks for TLS also where there are no certificates of our own.
     hosts: tls === undefined ? host : `https://${host}`,
     ...(tls === undefined || (tls.ca === undefined && tls.cert === undefined) ? {} : { credentials: credentialsOf(tls) }),
-    ...(auth === undefined ? {} : { auth: { ...auth, callOptions: () => ({ deadline: Date.now() + patience }) } }),
     faultHandling: { host: () => noPolicy, global: noPolicy },
     grpcOptions: {
       'grpc.primary_user_agent': `rxkv-${generation}`,
@@ -93,6 +100,12 @@ export async function openClient(settings: Settings, host: string, generation: s
       ...(tls?.servername === undefined ? {} : { 'grpc.ssl_target_name_override': tls.servername }),
     },
   });
+  if (auth !== undefined) {
+    const pool = etcd3.kv.client;
+    const { authenticator } = pool;
+    const service = (): AuthService => (pool.hosts[0] as Pool['hosts'][number]).getServiceClient('Auth');
+    pool.authenticator = new Login({ auth, service, blank: () => authenticator.getMetadata(), patience });
+  }
   return clientOf(host, etcd3);
 }
 
@@ -121,11 +134,6 @@ function clientOf(host: string, etcd3: Etcd3): Client {
   return client;
 }
 
-interface Metadata {
-  clone(): Metadata;
-  set(name: string, value: string): void;
-}
-
 interface Call {
   start(metadata: Metadata, listener?: unknown): void;
 }
@@ -135,7 +143,7 @@ function wantsLeader(options: unknown, nextCall: (options: unknown) => Call): Ca
   const call = nextCall(options);
   const start = call.start.bind(call);
   call.start = (metadata, listener) => {
-    // etcd3 shares the metadata of one login among all calls.
+    // One login's metadata is shared among all calls.
     const own = metadata.clone();
     own.set('hasleader', 'true');
     start(own, listener);
