@@ -78,7 +78,7 @@ describe('every subpath', () => {
       ),
     );
     expect(found['rxkv/memory']).toEqual(expect.arrayContaining(['memory', 'createWorld']));
-    expect(found['rxkv/lmdb']).toContain('lmdb');
+    expect(found['rxkv/lmdb']).toEqual(expect.arrayContaining(['lmdb', 'inspect']));
     expect(found['rxkv/etcd']).toContain('etcd');
     expect(found['rxkv/open']).toContain('open');
     expect(found['rxkv/driver']).toContain('KvError');
@@ -129,6 +129,15 @@ test('each client that a backend asks for is known here, and the loader sees it 
   for (const program of ['loaded.mjs', 'loaded.cjs']) {
     for (const client of clients) expect(packagesOf(await loaded(program, consumer, client))).toContain(client);
   }
+});
+
+test('a folder of LMDB is inspected without the package lmdb', async () => {
+  const { stdout } = await execute(
+    process.execPath,
+    ['-p', 'require("rxkv/lmdb").inspect(".").then(({ verdict }) => console.log(verdict))'],
+    bare,
+  );
+  expect(stdout).toContain('empty');
 });
 
 test.each([
