@@ -9,6 +9,8 @@ import type { StatusTracker } from './status.js';
 interface Pending {
   readonly write: boolean;
   reject: (error: KvError) => void;
+  /** Its place in the list; -1 once it has left. */
+  at: number;
 }
 
 /** What a call is, for its messages and its outcome. */
@@ -41,7 +43,8 @@ export class Calls {
   private readonly backend: string;
   private readonly usual: Call;
   private readonly status: StatusTracker;
-  private readonly pending: Set<Pending> = new Set();
+  // No Set: with additions and removals in turn it makes itself a new table every few calls.
+  private readonly pending: Pending[] = [];
   private drained: (() => void) | undefined;
   private closing = false;
 
@@ -76,8 +79,8 @@ export class Calls {
     resolve: (result: T) => void,
     reject: (error: KvError) => void,
   ): void {
-    const pending: Pending = { write: kind.write, reject };
-    this.pending.add(pending);
+    const pending: Pending = { write: kind.write, reject, at: this.pending.length };
+    this.pending.push(pending);
     if (signal !== undefined) this.heed(signal, kind, pending, answer);
     answer.then(
       result => {
@@ -109,13 +112,22 @@ export class Calls {
   }
 
   private leave(pending: Pending): void {
-    if (this.pending.delete(pending) && this.pending.size === 0) this.drained?.();
+    const { at } = pending;
+    const last = this.pending.at(-1);
+    if (at === -1 || last === undefined) return;
+    pending.at = -1;
+    this.pending.pop();
+    if (last !== pending) {
+      this.pending[at] = last;
+      last.at = at;
+    }
+    if (this.pending.length === 0) this.drained?.();
   }
 
   /** No more calls; resolves when those in flight have settled, or been given up after `patience` ms. */
   async close(patience: number): Promise<void> {
     this.closing = true;
-    if (this.pending.size === 0) return;
+    if (this.pending.length === 0) return;
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, patience);
       this.drained = () => {
@@ -123,7 +135,7 @@ export class Calls {
         resolve();
       };
     });
-    for (const pending of this.pending) {
+    for (const pending of [...this.pending]) {
       pending.reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(pending.write)));
     }
   }

@@ -21,7 +21,8 @@ export class Draft {
   readonly view: View;
   readonly at: Instant;
   private readonly rows: Map<string, Edit<Row>> = new Map();
-  private readonly sessions: Map<string, Edit<SessionRow>> = new Map();
+  /** Made when needed: most drafts have none. */
+  private sessions: Map<string, Edit<SessionRow>> | undefined;
   private readonly log: LogRecord[] = [];
   private changes: Logged[] = [];
 
@@ -74,7 +75,7 @@ export class Draft {
   }
 
   session(id: string): SessionRow | undefined {
-    const edit = this.sessions.get(id);
+    const edit = this.sessions?.get(id);
     return edit === undefined ? this.view.session(id) : edit.after;
   }
 
@@ -122,7 +123,7 @@ export class Draft {
       if (after !== undefined) writes.push({ put: after, before });
       else if (before !== undefined) writes.push({ remove: before });
     }
-    for (const { before, after } of this.sessions.values()) {
+    for (const { before, after } of this.sessions?.values() ?? []) {
       if (after !== undefined) writes.push({ session: after, before });
       else if (before !== undefined) writes.push({ endSession: before });
     }
@@ -137,6 +138,7 @@ export class Draft {
   }
 
   private editSession(id: string, after: SessionRow | undefined): void {
+    this.sessions ??= new Map();
     const edit = this.sessions.get(id);
     if (edit === undefined) this.sessions.set(id, { before: this.view.session(id), after });
     else edit.after = after;
