@@ -1,5 +1,5 @@
 /** The store: what users hold. A facade over the core of one store, seen from one directory. */
-import { defer, type Observable, map, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { Scope } from './at.js';
 import { asking, checkDuration, closedError, reading, writing } from './calls.js';
 import type { Capabilities } from './capabilities.js';
@@ -200,7 +200,7 @@ class StoreView implements Store {
   }
 
   watch$(key: string): Observable<Entry | undefined> {
-    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key)).pipe(map(entry => entry && this.scope.entry(entry))));
+    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key), entry => this.scope.entry(entry)));
   }
 
   watchTree$(directory: string, options?: { depth?: number }): Observable<Snapshot> {
@@ -261,7 +261,10 @@ class StoreView implements Store {
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */
   private live<T>(what: string, make: () => Observable<T>): Observable<T> {
     const { core } = this;
-    return core.known(defer(() => (core.closed ? throwError(() => closedError(core.driver.name, what)) : make())));
+    return core.known$(() => {
+      if (core.closed) throw closedError(core.driver.name, what);
+      return make();
+    });
   }
 }
 

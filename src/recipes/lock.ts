@@ -74,15 +74,17 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   if (contention.closed) return contention;
   if (asked.wait !== Infinity) contention.add(after$(asked.wait > 0 ? asked.wait : core.timeout).subscribe(busy));
   contention.add(
-    core.known(grants$(core, asked, asked.wait > 0 ? undefined : busy)).subscribe({
-      next: grant => {
-        holding = new Holding(key, grant);
-        core.grants.set(holding, grant);
-        contest.held(holding);
-      },
-      error: lose,
-      complete: () => lose(new KvError('unavailable', 'the session ended without an error')),
-    }),
+    core
+      .known$(() => grants$(core, asked, asked.wait > 0 ? undefined : busy))
+      .subscribe({
+        next: grant => {
+          holding = new Holding(key, grant);
+          core.grants.set(holding, grant);
+          contest.held(holding);
+        },
+        error: lose,
+        complete: () => lose(new KvError('unavailable', 'the session ended without an error')),
+      }),
   );
   return contention;
 }
