@@ -23,7 +23,7 @@ import type {
   StoreOptions,
   WriteOptions,
 } from './interface.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import { elect$ } from './recipes/elect.js';
 import { lock, withLock } from './recipes/held-lock.js';
 import { keepAlive$ } from './recipes/keep-alive.js';
@@ -63,7 +63,7 @@ const kinds = {
  */
 export function createStore(driver: Driver, options: StoreOptions = {}): Store {
   if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'createStore needs a driver, such as memory() or lmdb({ path })');
-  checkOptions(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
+  checkKnown(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
   const { timeout, silence, linger } = options;
   if (timeout !== undefined) checkDuration(timeout, 'timeout');
   if (silence !== undefined) checkDuration(silence, 'silence');
@@ -206,7 +206,7 @@ class StoreView implements Store {
   watchTree$(directory: string, options?: { depth?: number }): Observable<Snapshot> {
     const { core, scope } = this;
     return this.live('watchTree$', () => {
-      if (options !== undefined) checkOptions(options, ['depth'], 'watchTree$');
+      if (options !== undefined) checkKnown(options, ['depth'], 'watchTree$');
       const prefix = scope.prefix(directory);
       return core.watches.tree$(prefix, { directory: scope.seenDirectory(prefix), strip: scope.base.length, ...depthOf(options?.depth) });
     });

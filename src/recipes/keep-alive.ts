@@ -5,7 +5,7 @@ import type { Core } from '../core.js';
 import type { Feed, Session } from '../driver.js';
 import type { Entry, Value } from '../entry.js';
 import { KvError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { commit, putOp } from '../transaction.js';
 import { grantedTtl } from '../ttl.js';
 
@@ -14,7 +14,7 @@ export function keepAlive$(core: Core, scope: Scope, key: string, value: Value, 
   const { driver } = core;
   return core.known$(() => {
     const name = scope.key(key);
-    checkOptions(options, ['ttl'], 'keepAlive$');
+    checkKnown(options, ['ttl'], 'keepAlive$');
     const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
     const op = putOp(core, name, value, undefined);
     const registered$ = (session: Session): Observable<Entry> =>

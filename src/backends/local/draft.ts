@@ -7,7 +7,7 @@
 import { asKvError, type KvError } from '../../errors.js';
 import type { Keyspace } from './keyspace.js';
 import { type Instant, live } from './row.js';
-import type { Batch, Logged, LogRecord, Row, SessionRow, View, Write } from './table.js';
+import type { Batch, Logged, LogRecord, ReadRow, Row, SessionRow, View, Write } from './table.js';
 
 /** What one call does to a draft, and what it answers. It may run more than once, each time on a new draft. */
 export type Step<R> = (draft: Draft) => R;
@@ -51,9 +51,9 @@ export class Draft {
   }
 
   /** The row as it stands, whether or not it is still alive. */
-  row(key: string): Row | undefined {
+  row(key: string, options?: ReadRow): Row | undefined {
     const edit = this.rows.get(key);
-    return edit === undefined ? this.view.row(key) : edit.after;
+    return edit === undefined ? this.view.row(key, options) : edit.after;
   }
 
   /** The row if it is alive. */
