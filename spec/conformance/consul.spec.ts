@@ -15,6 +15,15 @@ import { contendersIn, counted, type Traffic } from './instruments.js';
 /** As many connections as one test has at once, and some more. */
 const mostConnections = 16;
 
+/** ms: what is left of a writer that was cut off goes after twice as long. */
+const sessionTtlMin = 1000;
+
+const config = {
+  session_ttl_min: `${sessionTtlMin}ms`,
+  // Each driver counts its own proxy's connections, and all proxies are one address to the agent.
+  limits: { http_max_conns_per_client: 5000 },
+};
+
 interface Connection {
   readonly root: string;
   readonly proxy: Proxy;
@@ -37,9 +46,7 @@ describeServer('consul', 'conformance', found => {
   const spare: Proxy[] = [];
   const connections = new WeakMap<Driver, Connection>();
   beforeAll(async () => {
-    // Connections of a test are to one address each, behind which the agent sees one client; it keeps those of the tests
-    // before until their queries have waited.
-    server = await startConsul(found, found.kind === 'program' ? { config: { limits: { http_max_conns_per_client: 5000 } } } : {});
+    server = await startConsul(found, found.kind === 'program' ? { config } : {});
     for (let i = 0; i < mostConnections; i++) spare.push(startProxy(server.host));
   });
   afterAll(async () => {
@@ -50,10 +57,10 @@ describeServer('consul', 'conformance', found => {
 
   /** Answers at once, so that the capabilities are known while the tests are listed; nothing is started by then. */
   function connect({ root }: { root: string }): Driver {
-    if (server === undefined) return consul({ hosts: 'localhost', root });
+    if (server === undefined) return consul({ hosts: 'localhost', root, sessionTtlMin });
     const proxy = spare.pop();
     if (proxy === undefined) throw new Error('a test has more connections than there are proxies');
-    const driver = consul({ hosts: proxy.host, root });
+    const driver = consul({ hosts: proxy.host, root, sessionTtlMin });
     const sessions: Session[] = [];
     const [close, session$] = [driver.close.bind(driver), driver.session$.bind(driver)];
     driver.session$ = ttl => session$(ttl).pipe(tap(session => sessions.push(session)));

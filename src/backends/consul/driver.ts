@@ -124,11 +124,11 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const sessions = new Sessions({ cluster, least: settings.sessionTtlMin, timeout, ending });
   const expiries = new Expiries(sessions);
   const queries = new Queries({ cluster, keyspace, most: settings.connections.watches, timeout, silence });
-  const feeds = new Feeds({ queries, keyspace, gets: createGets(cluster, 'default'), timeout, silence });
+  const feeds = new Feeds({ queries, keyspace, gets: createGets(cluster, keyspace, 'default'), timeout, silence });
   return {
     cluster,
     keyspace,
-    gets: { strong: createGets(cluster, settings.consistency), stale: createGets(cluster, 'stale') },
+    gets: { strong: createGets(cluster, keyspace, settings.consistency), stale: createGets(cluster, keyspace, 'stale') },
     committer: new Committer({ cluster, keyspace, sessions, expiries, ending }),
     expiries,
     feeds,

@@ -53,6 +53,8 @@ const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new 
   [429, ['overloaded', 'refused', 'consul asks to slow down']],
 ]);
 
+/** Characters of an answer that a cause repeats. */
+const mostWords = 200;
 /** No connection was made. */
 const unreachable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL']);
 const untrusted = /CERT|SSL|TLS|SELF_SIGNED|VERIFY|EPROTO|ALTNAME/;
@@ -60,7 +62,7 @@ const untrusted = /CERT|SSL|TLS|SELF_SIGNED|VERIFY|EPROTO|ALTNAME/;
 /** What an error of the client means. */
 export function failureOf(cause: unknown): Failure {
   const { code, isTimeout, response } = (cause ?? {}) as ClientError;
-  if (response !== undefined) return refusalOf(response, cause);
+  if (response !== undefined) return refusalOf(response);
   if (isTimeout === true) return { code: 'timeout', fate: 'unknown', message: 'no answer in time', cause };
   if (code !== undefined && unreachable.has(code))
     return { code: 'unavailable', fate: 'unsent', message: 'the agent cannot be reached', cause };
@@ -91,6 +93,12 @@ export function isPassing({ code }: Pick<Failure, 'code'>): boolean {
   return code === 'unavailable' || code === 'timeout' || code === 'overloaded';
 }
 
+/** Whether Consul did not take a key in a URL. */
+export function isRefusedPath(error: unknown): boolean {
+  const { code, cause } = translated(error);
+  return code === 'invalid' && cause instanceof Error && cause.message.startsWith('400');
+}
+
 /** Why the package consul could not be loaded. */
 export function notLoaded(error: unknown): KvError {
   const missing =
@@ -103,8 +111,11 @@ export function notLoaded(error: unknown): KvError {
   return new KvError('unsupported', message, { backend, cause: error });
 }
 
-function refusalOf({ statusCode = 0, body }: NonNullable<ClientError['response']>, cause: unknown): Failure {
-  const words = wordsOf(Buffer.isBuffer(body) ? body.toString() : '', cause);
+function refusalOf({ statusCode = 0, body }: NonNullable<ClientError['response']>): Failure {
+  const said = Buffer.isBuffer(body) ? body.toString() : '';
+  // The client's own error has the whole request in it, and so the token.
+  const cause = new Error(`${statusCode}: ${said.slice(0, mostWords)}`);
+  const words = wordsOf(said, cause);
   if (words !== undefined) return words;
   const [code, fate, message] = statuses.get(statusCode) ?? ['unavailable', 'unknown', 'consul could not answer (see cause)'];
   return { code, fate, message, cause };

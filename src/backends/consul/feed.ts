@@ -11,9 +11,9 @@ import type { Feed, Range } from '../../driver.js';
 import { isPassing, translated } from './errors.js';
 import type { Get, Got } from './get.js';
 import type { Keyspace } from './keyspace.js';
-import { type Aspect, type Queries, Query } from './query.js';
+import { type Queries, Query } from './query.js';
 import { State } from './state.js';
-import { type Answer, type KvPair, pairsOf } from './wire.js';
+import type { KvPair, Seen } from './wire.js';
 
 export interface FeedsOptions {
   readonly queries: Queries;
@@ -101,7 +101,7 @@ class Following {
     if (this.index === 0n) return this.read();
     this.query = new Query();
     const sent = performance.now();
-    const answer = queries.later(this.range, 'whole', this.index, this.query, this.heard);
+    const answer = queries.later(this.range, this.index, this.query, this.heard);
     if (answer === undefined) return this.poll();
     this.take(await answer, performance.now() - sent);
     // One answer that came early is a restored snapshot; many in a row must not become a storm of questions.
@@ -109,20 +109,21 @@ class Following {
   }
 
   private async read(): Promise<void> {
-    const answer = await this.now('whole');
-    this.index = answer.index;
-    this.tell(pairsOf(answer), answer.index);
+    this.query = new Query();
+    const { pairs, index } = await this.options.queries.now(this.range, this.query, this.heard);
+    this.index = index;
+    this.tell(pairs, index);
     this.trusted = true;
     if (this.index < 1n) await this.rest(round);
   }
 
-  private take(answer: Answer, took: number): void {
+  private take(answer: Seen, took: number): void {
     const early = answer.index === this.index && took < this.options.queries.wait * 0.9;
     this.early = early ? this.early + 1 : 0;
     if (answer.index < this.index || early) return this.restart();
     if (answer.index === this.index) return this.mark();
     this.index = answer.index;
-    this.tell(pairsOf(answer), answer.index);
+    this.tell(answer.pairs, answer.index);
   }
 
   /** Looks in regular turns until a slot is free: an agent refuses more connections than it has slots. */
@@ -138,19 +139,14 @@ class Following {
   }
 
   private async look(): Promise<void> {
-    const { gets, keyspace, timeout } = this.options;
+    const { gets, keyspace, queries, timeout } = this.options;
     if ('key' in this.range) {
       const pair = await gets({ key: keyspace.path(this.range), timeout, abandoned: false });
       return this.tell(pair === undefined ? [] : [pair], BigInt(pair?.ModifyIndex ?? 0));
     }
-    const { index } = await this.now('names');
-    if (index === this.index) return this.mark();
-    await this.read();
-  }
-
-  private now(aspect: Aspect): Promise<Answer> {
     this.query = new Query();
-    return this.options.queries.now(this.range, aspect, this.query, this.heard);
+    if ((await queries.index(this.range, this.query, this.heard)) === this.index) return this.mark();
+    await this.read();
   }
 
   private restart(): void {

@@ -2,8 +2,9 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
-import { errorOf, translated, wordsOf } from './errors.js';
-import { type KvPair, pairsOf, parsed, type TxnAnswer, txnBody } from './wire.js';
+import { errorOf, isRefusedPath, translated, wordsOf } from './errors.js';
+import type { Keyspace } from './keyspace.js';
+import { type KvPair, pairsOf, parsed, type Seen, type TxnAnswer, txnBody, txnPairs } from './wire.js';
 
 export interface Get extends Abandonable {
   readonly key: string;
@@ -22,9 +23,40 @@ const most = 64;
 const width = 2;
 
 /** All in the same mode: a transaction has one for all that it reads. */
-export function createGets(cluster: Cluster, mode: ReadMode): Coalescer<Get, Got> {
-  const reader = new Reader(cluster, mode);
+export function createGets(cluster: Cluster, keyspace: Keyspace, mode: ReadMode): Coalescer<Get, Got> {
+  const reader = new Reader(cluster, keyspace, mode);
   return coalesce<Get, Got>({ run: gets => reader.run(gets), most: most * width });
+}
+
+export interface PairsQuery {
+  /** A key, or a prefix where `tree`. */
+  readonly key: string;
+  readonly tree: boolean;
+  readonly query: Readonly<Record<string, string>>;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** What stands at a key, or below a prefix; by a transaction where Consul does not take it in a URL. */
+export async function readPairs(cluster: Cluster, keyspace: Keyspace, asked: PairsQuery): Promise<readonly KvPair[]> {
+  return (await read(cluster, keyspace, asked)).pairs;
+}
+
+/** As {@link readPairs}, with the index of the answer; 0 where it has none. */
+export async function read(cluster: Cluster, keyspace: Keyspace, { key, tree, query, timeout }: PairsQuery): Promise<Seen> {
+  if (keyspace.takesPath(key)) {
+    try {
+      const all = { ...query, ...(tree ? { recurse: '' } : {}) };
+      const answer = await cluster.call({ method: 'GET', path: '/kv/{key}', key, query: all }, { repeatable: true, timeout });
+      return { pairs: pairsOf(answer), index: answer.index };
+    } catch (error) {
+      if (!isRefusedPath(error)) throw error;
+      keyspace.refusesPath(key);
+    }
+  }
+  const body = txnBody([{ verb: tree ? 'get-tree' : 'get', key }], cluster.place);
+  const answer = await cluster.call({ method: 'PUT', path: '/txn', query, body }, { repeatable: true, timeout });
+  return { pairs: txnPairs(answer), index: 0n };
 }
 
 export function modeQuery(mode: ReadMode): Record<string, string> {
@@ -33,10 +65,12 @@ export function modeQuery(mode: ReadMode): Record<string, string> {
 
 class Reader {
   private readonly cluster: Cluster;
+  private readonly keyspace: Keyspace;
   private readonly query: Readonly<Record<string, string>>;
 
-  constructor(cluster: Cluster, mode: ReadMode) {
+  constructor(cluster: Cluster, keyspace: Keyspace, mode: ReadMode) {
     this.cluster = cluster;
+    this.keyspace = keyspace;
     this.query = modeQuery(mode);
   }
 
@@ -69,7 +103,8 @@ class Reader {
   }
 
   private async alone(key: string, timeout: number): Promise<Got> {
-    const [pair] = pairsOf(await this.cluster.call({ method: 'GET', path: '/kv/{key}', key, query: this.query }, { repeatable: true, timeout }));
+    const { keyspace, query } = this;
+    const [pair] = await readPairs(this.cluster, keyspace, { key, query, tree: false, timeout });
     return pair;
   }
 

@@ -9,10 +9,13 @@ export const ownRecords: string = `${reserved}/`;
 
 /** How many records of others are remembered by name, so that each is counted once. */
 const mostForeign = 1000;
+/** Characters that Consul takes in a URL, as Go's unicode.IsPrint has it. */
+export const printable: RegExp = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
 
 export class Keyspace {
   readonly root: string;
   private readonly foreign: Set<string> = new Set();
+  private readonly refused: Set<string> = new Set();
   private readonly firstForeign: (key: string) => void;
 
   /**
@@ -36,6 +39,25 @@ export class Keyspace {
   /** The key, or the prefix, that Consul is asked for. */
   path(range: Range): string {
     return this.root + ('key' in range ? range.key : range.prefix);
+  }
+
+  /** Whether Consul takes this in a URL; every key is taken in the body of a transaction. */
+  takesPath(path: string): boolean {
+    return printable.test(path) && !this.refused.has(path);
+  }
+
+  /** Consul knows fewer characters than we do: it refused this one in a URL. */
+  refusesPath(path: string): void {
+    this.refused.add(path);
+  }
+
+  /** The nearest directory above, as Consul knows it, that can stand in a URL. */
+  above(path: string): string {
+    for (let end = path.lastIndexOf('/', path.length - 2); end >= this.root.length; end = path.lastIndexOf('/', end - 1)) {
+      const directory = path.slice(0, end + 1);
+      if (this.takesPath(directory)) return directory;
+    }
+    return this.root;
   }
 
   /** The relative key; undefined for records of others that are no valid key, of which it takes note. */

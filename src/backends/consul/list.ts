@@ -4,9 +4,9 @@ import type { Listing, ListQuery } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { depthOf } from '../../key.js';
 import type { Cluster } from './cluster.js';
-import { type Get, type Got, modeQuery, type ReadMode } from './get.js';
+import { type Get, type Got, modeQuery, read, type ReadMode } from './get.js';
 import { entryOf, isSeen, type Keyspace, ownRecords } from './keyspace.js';
-import { type Answer, pairsOf, parsed } from './wire.js';
+import { parsed } from './wire.js';
 
 export interface ListOptions {
   readonly cluster: Cluster;
@@ -27,7 +27,9 @@ const mostTries = 3;
 /** @throws KvError */
 export async function list(query: PrefixQuery, options: ListOptions): Promise<Listing> {
   if (query.depth === undefined) return whole(query, options);
-  for (let attempt = 1; attempt <= mostTries; attempt++) {
+  const { keyspace } = options;
+  const plain = keyspace.takesPath(keyspace.key(query.prefix));
+  for (let attempt = 1; plain && attempt <= mostTries; attempt++) {
     const level = await levelOf(query, query.depth, options);
     if (level !== undefined) return level;
   }
@@ -35,14 +37,16 @@ export async function list(query: PrefixQuery, options: ListOptions): Promise<Li
 }
 
 async function whole(query: PrefixQuery, options: ListOptions): Promise<Listing> {
-  const { keyspace } = options;
-  const answer = await read(query.prefix, { recurse: '' }, options);
+  const { cluster, keyspace, mode, timeout } = options;
+  const { pairs, index } = await read(cluster, keyspace, { key: keyspace.key(query.prefix), tree: true, query: modeQuery(mode), timeout });
   const level = new Level(query);
-  for (const pair of pairsOf(answer)) {
+  for (const pair of pairs) {
     const key = keyspace.within(query, pair.Key);
     if (key !== undefined && level.shows(key)) level.entries.push(entryOf(pair, key));
   }
-  return { entries: level.entries, directories: [...level.directories], revision: answer.index };
+  // Where there is no index: that of its last write, which is no later.
+  const revision = index > 0n ? index : level.entries.reduce((last, entry) => (entry.revision > last ? entry.revision : last), 0n);
+  return { entries: level.entries, directories: [...level.directories], revision };
 }
 
 /**
@@ -50,8 +54,10 @@ async function whole(query: PrefixQuery, options: ListOptions): Promise<Listing>
  * read. undefined where one was, or where there are too many.
  */
 async function levelOf(query: PrefixQuery, depth: number, options: ListOptions): Promise<Listing | undefined> {
-  const { keyspace, gets, timeout } = options;
-  const answer = await read(query.prefix, { keys: '', ...(depth === 1 ? { separator: '/' } : {}) }, options);
+  const { cluster, keyspace, gets, mode, timeout } = options;
+  const prefix = keyspace.key(query.prefix);
+  const wanted = { keys: '', ...(depth === 1 ? { separator: '/' } : {}), ...modeQuery(mode) };
+  const answer = await cluster.call({ method: 'GET', path: '/kv/{key}', key: prefix, query: wanted }, { repeatable: true, timeout });
   const names = answer.status === 404 ? [] : parsed<readonly string[]>(answer);
   const level = new Level(query);
   const keys: string[] = [];
@@ -69,11 +75,6 @@ async function levelOf(query: PrefixQuery, depth: number, options: ListOptions):
     level.entries.push(entryOf(pair, keys[i] as string));
   }
   return { entries: level.entries, directories: [...level.directories], revision: answer.index };
-}
-
-function read(prefix: string, query: Readonly<Record<string, string>>, { cluster, keyspace, mode, timeout }: ListOptions): Promise<Answer> {
-  const request = { method: 'GET', path: '/kv/{key}', key: keyspace.key(prefix), query: { ...query, ...modeQuery(mode) } } as const;
-  return cluster.call(request, { repeatable: true, timeout });
 }
 
 /** What of a range's keys is shown, and the directories that are only named. */

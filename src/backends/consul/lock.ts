@@ -5,7 +5,7 @@
  * Consul's own way of locking take the same key below the same directory. Whoever takes it leaves the queue in the same
  * transaction; the index of that is the fence.
  */
-import { distinctUntilChanged, map, NEVER, Observable, retry, scan, type Subscriber, Subscription, switchMap, throwError, timer } from 'rxjs';
+import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, type Subscriber, Subscription, switchMap, throwError, timer } from 'rxjs';
 import type { Change, Feed, Grant, Holder, Range, Session } from '../../driver.js';
 import { type Entry, sameBytes } from '../../entry.js';
 import { KvError } from '../../errors.js';
@@ -82,8 +82,12 @@ export class Locks {
 
   /** As {@link Driver.holder$}. */
   holder$(directory: string): Observable<Holder | undefined> {
-    return this.line$(directory).pipe(
-      map(({ key }) => (key !== undefined && key.leased ? { value: key.value, fence: key.revision } : undefined)),
+    const key = `${directory}/${lockKey}`;
+    // Not the line of the contenders, which lingers: who asks wants the holder of now.
+    const line$ = this.sharing.of(key, () => this.options.feed$({ key }).pipe(scan((line, message) => fold(line, message, key), nothing)));
+    return line$.pipe(
+      filter(line => line !== nothing),
+      map(({ key: lock }) => (lock?.leased === true ? { value: lock.value, fence: lock.revision } : undefined)),
       distinctUntilChanged((a, b) => a?.fence === b?.fence && sameBytes(a?.value ?? empty, b?.value ?? empty)),
     );
   }
@@ -117,7 +121,7 @@ export class Locks {
         feed$({ prefix: `${directory}/` }).pipe(
           scan((line, message) => fold(line, message, `${directory}/${lockKey}`), nothing),
           distinctUntilChanged(),
-          switchMap(line => (line === nothing ? NEVER_LINE : [line])),
+          filter(line => line !== nothing),
         ),
       linger,
     );
@@ -260,7 +264,6 @@ class Contender {
 }
 
 const nothing: Line = { contenders: new Map(), key: undefined, revision: -1n };
-const NEVER_LINE: Observable<Line> = NEVER;
 const empty = new Uint8Array(0);
 
 /** A cut is no loss while the session stands, and the session tells when it does not: go on trying. */

@@ -6,6 +6,7 @@ import { byteLength } from '../../key.js';
 import { checkOptions } from '../../options.js';
 import { type RootOptions, rootOf } from '../../root.js';
 import { type TlsOptions, tlsOf } from '../../tls.js';
+import { printable } from './keyspace.js';
 
 export interface ConsulOptions extends RootOptions {
   /** `host:port` of one agent or more, any of which is used while it answers. The port is 8500 where it is left out. */
@@ -87,14 +88,14 @@ export function settingsOf(options: ConsulOptions): Settings {
   };
 }
 
-/** A raw root that Consul's HTTP does not take for the path of another key. */
+/** A root that Consul takes in a URL, and not for the path of another key. */
 function plainRoot(root: string): string {
   const bytes = byteLength(root);
   if (bytes > mostRoot) throw invalid(`the root of ${where} has ${bytes} bytes of UTF-8, over the maximum of ${mostRoot}`);
   const segments = root.split('/');
-  // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(root) || segments.some((segment, i) => isPath(segment, i === segments.length - 1)))
-    throw invalid(`rawRoot of ${where} has a segment that is empty, "." or "..", or a control character, which Consul does not take`);
+  if (!printable.test(root)) throw invalid(`the root of ${where} has a character that is not printable, which Consul does not take`);
+  if (segments.some((segment, i) => isPath(segment, i === segments.length - 1)))
+    throw invalid(`rawRoot of ${where} has a segment that is empty, "." or "..", which Consul does not take`);
   return root;
 }
 

@@ -35,9 +35,15 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** What stood there, and the index up to which it is so. */
+export interface Seen {
+  readonly pairs: readonly KvPair[];
+  readonly index: bigint;
+}
+
 /** One step of a transaction, in the order in which they are carried out. */
 export interface Step {
-  readonly verb: 'set' | 'cas' | 'lock' | 'get' | 'delete' | 'delete-tree' | 'check-index' | 'check-session' | 'check-not-exists';
+  readonly verb: 'set' | 'cas' | 'lock' | 'get' | 'get-tree' | 'delete' | 'delete-tree' | 'check-index' | 'check-session' | 'check-not-exists';
   readonly key: string;
   readonly value?: Uint8Array;
   /** In decimal: JSON's numbers do not hold 64 bits. */
@@ -83,6 +89,11 @@ export function parsed<T>({ body }: Answer): T {
 /** The pairs of an answer of the key-value store; none where there is no such key. */
 export function pairsOf(answer: Answer): readonly KvPair[] {
   return answer.status === 404 ? [] : parsed<readonly KvPair[]>(answer);
+}
+
+/** The pairs that a transaction read; none where one was absent. */
+export function txnPairs(answer: Answer): readonly KvPair[] {
+  return answer.status === 409 ? [] : (parsed<TxnAnswer>(answer).Results ?? []).map(({ KV }) => KV);
 }
 
 function stepJson({ verb, key, value, flags, index, session }: Step, { namespace, partition }: Place): string {
