@@ -54,3 +54,15 @@ export function inFlight(width: number, times: number, work: (i: number) => unkn
     return width * times;
   };
 }
+
+/** `count` calls by `width` callers at once, each awaiting its own before it makes the next, as a piece. */
+export function abreast(width: number, count: number, work: (i: number) => PromiseLike<unknown>): Piece {
+  return async () => {
+    let next = 0;
+    const caller = async (): Promise<void> => {
+      while (next < count) await work(next++);
+    };
+    await Promise.all(Array.from({ length: width }, caller));
+    return count;
+  };
+}

@@ -15,6 +15,7 @@ const benches = {
   lmdb: {
     about: 'rates and latencies against the package lmdb alone; needs a disk that syncs',
   },
+  consul: { about: 'rates and latencies against the package consul alone; needs RXKV_TEST_CONSUL_URL (npm run servers -- consul)' },
   size: { about: 'what a browser loads', peers: true },
   embedded: {
     about: 'durable writes beside classic-level and sqlite; needs a disk that syncs',

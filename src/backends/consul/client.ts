@@ -188,4 +188,3 @@ function credentialsOf({ ca, cert, key, ...rest }: TlsOptions): object {
   const pems = Object.entries({ ca, cert, key }).filter(([, pem]) => pem !== undefined);
   return { ...rest, ...Object.fromEntries(pems.map(([name, pem]) => [name, Buffer.from(pem as string)])) };
 }
-

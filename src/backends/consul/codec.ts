@@ -48,8 +48,7 @@ export function planOf(keyspace: Keyspace, checks: readonly DriverCheck[], ops: 
   const held: PlannedStep[] = [];
   const ofKeys = new Map<string, Placed>();
   for (const [at, check] of checks.entries()) {
-    if ('held' in check)
-      held.push({ verb: 'check-session', key: keyspace.key(check.held.key), session: check.held.session.id, check: at });
+    if ('held' in check) held.push({ verb: 'check-session', key: keyspace.key(check.held.key), session: check.held.session.id, check: at });
     else ofKeys.set(check.key, { check, at });
   }
   const done = ops.flatMap((known, at) => {
@@ -77,7 +76,12 @@ function stepsOf(keyspace: Keyspace, known: KnownOp, placed: Placed | undefined)
     return placed.check.entry === undefined ? [guard] : [guard, { verb: 'delete', key }];
   }
   // A deletion by itself does not tell whether there was anything; a get is refused where there is not.
-  return known.absent ? [gone] : [{ verb: 'get', key }, { verb: 'delete', key }];
+  return known.absent
+    ? [gone]
+    : [
+        { verb: 'get', key },
+        { verb: 'delete', key },
+      ];
 }
 
 function putSteps(keyspace: Keyspace, { put, value, ttl }: Put, session: string | undefined, placed: Placed | undefined): PlannedStep[] {
@@ -133,7 +137,10 @@ export function refusalOf({ checks, ops, steps }: Plan, answer: TxnAnswer): Refu
   }
   if (again) return { type: 'again' };
   const cause = errors[0]?.What;
-  return { type: 'error', error: errorOf({ code: 'internal', fate: 'refused', message: 'consul refused a transaction (see cause)', cause }) };
+  return {
+    type: 'error',
+    error: errorOf({ code: 'internal', fate: 'refused', message: 'consul refused a transaction (see cause)', cause }),
+  };
 }
 
 function keyOfCheck(check: DriverCheck): string {

@@ -156,9 +156,7 @@ export class Committer {
     const listed = await cluster.call(request, { repeatable: true, timeout });
     const names = listed.status === 404 ? [] : parsed<readonly string[]>(listed);
     const own = keyspace.key(ownRecords);
-    const deletions = names
-      .filter(name => name !== own)
-      .map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
+    const deletions = names.filter(name => name !== own).map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
     const held = checks.filter(check => 'held' in check);
     const room = most - checks.length;
     for (let at = 0; at < deletions.length || at === 0; at += room) {
@@ -265,4 +263,3 @@ function extentOf({ ops }: Write): Extent {
 function givenUp(): KvError {
   return new KvError('timeout', 'given up before it was sent', { backend });
 }
-

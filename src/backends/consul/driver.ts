@@ -2,7 +2,20 @@
 import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
-import type { Call, Driver, DriverContext, Feed, Grant, Health, Holder, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
+import type {
+  Call,
+  Driver,
+  DriverContext,
+  Feed,
+  Grant,
+  Health,
+  Holder,
+  Listing,
+  ListQuery,
+  Outcome,
+  Range,
+  Session,
+} from '../../driver.js';
 import { Running } from '../../running.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Cluster } from './cluster.js';
@@ -124,7 +137,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const sessions = new Sessions({ cluster, least: settings.sessionTtlMin, timeout, ending });
   const expiries = new Expiries(sessions);
   const queries = new Queries({ cluster, keyspace, most: settings.connections.watches, timeout, silence });
-  const feeds = new Feeds({ queries, keyspace, gets: createGets(cluster, keyspace, 'default'), timeout, silence });
+  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'default'), timeout, silence });
   return {
     cluster,
     keyspace,

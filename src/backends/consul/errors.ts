@@ -32,7 +32,12 @@ const verdicts: readonly Verdict[] = [
   [/Permission denied/, 'denied', 'refused', 'the token does not allow that'],
   [/HTTP request to an HTTPS server/, 'denied', 'unsent', 'the agent speaks TLS: consul({ tls: true })'],
   [/No path to datacenter/, 'invalid', 'refused', 'consul knows no such datacenter'],
-  [/Invalid Session TTL/, 'invalid', 'refused', "the ttl of a session is below the agent's session_ttl_min: say it as sessionTtlMin of consul()"],
+  [
+    /Invalid Session TTL/,
+    'invalid',
+    'refused',
+    "the ttl of a session is below the agent's session_ttl_min: say it as sessionTtlMin of consul()",
+  ],
   [/invalid session/i, 'session-lost', 'refused', 'the session has ended'],
   [/lock delay/, 'unavailable', 'refused', 'the key is under the lock-delay of a session that has ended'],
   [/No cluster leader/, 'unavailable', 'refused', 'the cluster has no leader'],

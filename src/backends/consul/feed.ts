@@ -7,7 +7,9 @@
  */
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Coalescer } from '../../coalesce.js';
-import type { Feed, Range } from '../../driver.js';
+import type { Change, Feed, Range } from '../../driver.js';
+import { Branches } from './branches.js';
+import type { Cluster } from './cluster.js';
 import { isPassing, translated } from './errors.js';
 import type { Get, Got } from './get.js';
 import type { Keyspace } from './keyspace.js';
@@ -16,6 +18,7 @@ import { State } from './state.js';
 import type { KvPair, Seen } from './wire.js';
 
 export interface FeedsOptions {
+  readonly cluster: Cluster;
   readonly queries: Queries;
   readonly keyspace: Keyspace;
   /** For those who have no slot. */
@@ -31,6 +34,10 @@ const firstPause = 25;
 const longestPause = 1000;
 /** ms between two looks of those who have no slot, all at the same time, so that they travel together. */
 const round = 250;
+/** Keys of a tree that is looked through instead of read: below that it is no quicker. */
+const large = 20_000;
+/** ms after which a tree is read as a whole: Consul forgets deletions after 15 minutes. */
+const longestTrust = 600_000;
 
 export class Feeds {
   private readonly options: FeedsOptions;
@@ -61,6 +68,11 @@ class Following {
   /** Answers in a row that came too early. */
   private early = 0;
   private saidAt = 0;
+  private branches: Branches | undefined;
+  /** Whether its keys are too many side by side to be looked through. */
+  private flat = false;
+  /** When all of it was read last. */
+  private wholeAt = 0;
   private query: Query = new Query();
   private wake: (() => void) | undefined;
 
@@ -99,6 +111,7 @@ class Following {
   private async turn(): Promise<void> {
     const { queries } = this.options;
     if (this.index === 0n) return this.read();
+    if (this.isLarge()) return this.isOld() ? this.read() : this.turnOfTree();
     this.query = new Query();
     const sent = performance.now();
     const answer = queries.later(this.range, this.index, this.query, this.heard);
@@ -108,22 +121,66 @@ class Following {
     if (this.early > 1) await this.rest(Math.min(longestPause, firstPause * 2 ** this.early));
   }
 
+  /** As {@link turn} of a tree so large that it pays to look for what changed. */
+  private async turnOfTree(): Promise<void> {
+    const { queries, keyspace } = this.options;
+    this.query = new Query();
+    const sent = performance.now();
+    const moved = queries.moved(this.range, this.index, this.query, this.heard);
+    if (moved === undefined) return this.poll();
+    const index = await moved;
+    if (!this.follows(index, performance.now() - sent)) return;
+    const path = keyspace.path(this.range);
+    this.branches ??= new Branches(this.options, path, this.index);
+    const growth = await this.branches.grow(this.state.directories(path));
+    if (growth === undefined) {
+      // Too many keys side by side, or no rest between the writes: all of it is one answer, and one state.
+      this.flat = true;
+      this.index = 0n;
+      return;
+    }
+    if (growth.index < index) return this.restart();
+    this.index = growth.index;
+    this.news(
+      growth.parts.flatMap(({ covers, pairs }) => this.state.replace(covers, pairs, this.trusted)),
+      growth.index,
+    );
+  }
+
   private async read(): Promise<void> {
     this.query = new Query();
     const { pairs, index } = await this.options.queries.now(this.range, this.query, this.heard);
     this.index = index;
     this.tell(pairs, index);
     this.trusted = true;
+    this.branches = undefined;
+    this.wholeAt = performance.now();
     if (this.index < 1n) await this.rest(round);
   }
 
-  private take(answer: Seen, took: number): void {
-    const early = answer.index === this.index && took < this.options.queries.wait * 0.9;
+  private take({ pairs, index }: Seen, took: number): void {
+    if (!this.follows(index, took)) return;
+    this.index = index;
+    this.tell(pairs, index);
+  }
+
+  /** Whether an answer has news; where it shows that there was a gap the next question is without an index. */
+  private follows(index: bigint, took: number): boolean {
+    const early = index === this.index && took < this.options.queries.wait * 0.9;
     this.early = early ? this.early + 1 : 0;
-    if (answer.index < this.index || early) return this.restart();
-    if (answer.index === this.index) return this.mark();
-    this.index = answer.index;
-    this.tell(answer.pairs, answer.index);
+    if (index < this.index || early) this.restart();
+    else if (index === this.index) this.mark();
+    return index > this.index && !early && this.index > 0n;
+  }
+
+  private isLarge(): boolean {
+    if (!('prefix' in this.range) || this.flat || this.state.size < large) return false;
+    return this.options.keyspace.takesPath(this.options.keyspace.path(this.range));
+  }
+
+  /** Whether deletions may have been forgotten by now: a prefix has an index of before them then. */
+  private isOld(): boolean {
+    return performance.now() - this.wholeAt > longestTrust;
   }
 
   /** Looks in regular turns until a slot is free: an agent refuses more connections than it has slots. */
@@ -152,11 +209,15 @@ class Following {
   private restart(): void {
     this.index = 0n;
     this.trusted = false;
+    this.flat = false;
   }
 
   private tell(pairs: readonly KvPair[], index: bigint): void {
+    this.news(this.state.take(pairs, this.trusted), index);
+  }
+
+  private news(changes: readonly Change[], index: bigint): void {
     if (this.subscriber.closed) return;
-    const changes = this.state.take(pairs, this.trusted);
     if (this.started && changes.length === 0) return this.mark();
     this.revision = index > this.revision ? index : this.revision;
     const { revision, started } = this;

@@ -98,7 +98,8 @@ class Reader {
       const { code, transient } = translated(error);
       if (transient || code === 'closed' || code === 'unsupported') throw error;
       // One of them is refused, and the others are not to suffer for it.
-      for (const key of keys) if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
+      for (const key of keys)
+        if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
     }
   }
 
@@ -123,7 +124,8 @@ class Reader {
     if (answer.status === 409) return keys.filter(key => !found.has(key));
     for (const { KV } of Results ?? []) found.set(KV.Key, KV);
     // What the token may not read is left out in silence; asked by itself it is refused.
-    for (const key of keys) if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
+    for (const key of keys)
+      if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
     return [];
   }
 }

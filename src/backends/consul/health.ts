@@ -83,7 +83,5 @@ function deaf(servers: readonly Member[]): string[] {
 
 function filtering(token: Answer | undefined, filtered: boolean): string[] {
   if (filtered) return ['the token may not read all keys below the root: lists and watches leave them out in silence'];
-  return token === undefined
-    ? []
-    : ['ACLs are on: where the token may not read a key, lists and watches leave it out in silence'];
+  return token === undefined ? [] : ['ACLs are on: where the token may not read a key, lists and watches leave it out in silence'];
 }

@@ -5,7 +5,20 @@
  * Consul's own way of locking take the same key below the same directory. Whoever takes it leaves the queue in the same
  * transaction; the index of that is the fence.
  */
-import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, type Subscriber, Subscription, switchMap, throwError, timer } from 'rxjs';
+import {
+  distinctUntilChanged,
+  filter,
+  map,
+  NEVER,
+  Observable,
+  retry,
+  scan,
+  type Subscriber,
+  Subscription,
+  switchMap,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { Change, Feed, Grant, Holder, Range, Session } from '../../driver.js';
 import { type Entry, sameBytes } from '../../entry.js';
 import { KvError } from '../../errors.js';
@@ -220,7 +233,11 @@ class Contender {
         },
         (error: unknown) => subscriber.error(error),
       );
-    }).pipe(retry({ delay: error => (KvError.is(error) && error.transient && error.code !== 'session-lost' ? timer(pause) : throwError(() => error)) }));
+    }).pipe(
+      retry({
+        delay: error => (KvError.is(error) && error.transient && error.code !== 'session-lost' ? timer(pause) : throwError(() => error)),
+      }),
+    );
   }
 
   /** The fence; undefined where the lock is no longer as it was seen, or under a lock-delay. */
@@ -251,7 +268,10 @@ class Contender {
 
   private refuse(answer: Answer): void {
     if (answer.status !== 409) return;
-    const what = parsed<TxnAnswer>(answer).Errors?.map(({ What }) => What).join('; ') ?? '';
+    const what =
+      parsed<TxnAnswer>(answer)
+        .Errors?.map(({ What }) => What)
+        .join('; ') ?? '';
     const refused = wordsOf(what, what);
     throw refused === undefined ? new KvError('internal', 'a contender met its own record', { backend }) : errorOf(refused);
   }

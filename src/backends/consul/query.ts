@@ -71,6 +71,11 @@ export class Queries {
     return (await this.names(this.options.keyspace.path(range), query, heard)).index;
   }
 
+  /** The index once it has moved, as {@link later}. */
+  moved(range: Range, index: bigint, query: Query, heard: () => void): Promise<bigint> | undefined {
+    return this.block(namesOf(this.options.keyspace.path(range)), index, query, heard)?.then(answer => answer.index);
+  }
+
   /** What is there when it is no longer as it was at the index, or after the wait; undefined where no slot is free. */
   later(range: Range, index: bigint, query: Query, heard: () => void): Promise<Seen> | undefined {
     const { keyspace } = this.options;

@@ -29,14 +29,35 @@ export class State {
     return this.known.map(({ entry }) => entry);
   }
 
+  /** The directories of the first level below a prefix, as Consul knows them. */
+  directories(prefix: string): Set<string> {
+    const directories = new Set<string>();
+    let last = '';
+    for (const { pair } of this.known) {
+      if (last !== '' && pair.Key.startsWith(last)) continue;
+      const end = pair.Key.indexOf('/', prefix.length);
+      if (end === -1) continue;
+      last = pair.Key.slice(0, end + 1);
+      directories.add(last);
+    }
+    return directories;
+  }
+
   /**
    * Takes what is there now; what changed since.
    *
    * @param trusted  whether equal indices mean equal bytes: not where data may have been lost in between
    */
   take(pairs: readonly KvPair[], trusted: boolean): Change[] {
+    return this.replace(() => true, pairs, trusted);
+  }
+
+  /** As {@link take}, of those keys alone that `covers` holds for. */
+  replace(covers: (key: string) => boolean, pairs: readonly KvPair[], trusted: boolean): Change[] {
     const changes: Change[] = [];
-    const before = this.known;
+    const before: Known[] = [];
+    const beside: Known[] = [];
+    for (const each of this.known) (covers(each.pair.Key) ? before : beside).push(each);
     const now: Known[] = [];
     // Mostly the keys are the same ones in the same order.
     let others: Map<string, Known> | undefined;
@@ -54,7 +75,7 @@ export class State {
       now.push(known);
     }
     if (matched.size < before.length) for (const old of before) if (!matched.has(old)) changes.push({ delete: old.entry.key });
-    this.known = now;
+    this.known = beside.length === 0 ? now : [...beside, ...now];
     return changes;
   }
 

@@ -43,7 +43,17 @@ export interface Seen {
 
 /** One step of a transaction, in the order in which they are carried out. */
 export interface Step {
-  readonly verb: 'set' | 'cas' | 'lock' | 'get' | 'get-tree' | 'delete' | 'delete-tree' | 'check-index' | 'check-session' | 'check-not-exists';
+  readonly verb:
+    | 'set'
+    | 'cas'
+    | 'lock'
+    | 'get'
+    | 'get-tree'
+    | 'delete'
+    | 'delete-tree'
+    | 'check-index'
+    | 'check-session'
+    | 'check-not-exists';
   readonly key: string;
   readonly value?: Uint8Array;
   /** In decimal: JSON's numbers do not hold 64 bits. */
