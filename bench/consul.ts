@@ -1,22 +1,20 @@
-/**
- * The Consul bench: rxkv over the package consul, against that package alone on sockets that are kept.
- *
- * Needs an agent: `npm run servers -- consul` starts one and prints its RXKV_TEST_CONSUL_URL.
- */
+/** The Consul bench: rxkv over the package consul, against that package alone on sockets that are kept. */
+import { EventEmitter } from 'node:events';
 import Consul from 'consul';
 import { firstValueFrom } from 'rxjs';
 import { createStore, diff, type Store } from 'rxkv';
 import { consul } from 'rxkv/consul';
 import { clock } from './clock.js';
-import { abreast, contest, inSequence } from './contest.js';
+import { byWorkers, contest, inSequence } from './contest.js';
+import { Bell, eventLatencies } from './event.js';
 import { pick, valueOf } from './keys.js';
 import { atLeast, atMost, type Limit, median, type Row, ratios } from './row.js';
+import { serverHost } from './server.js';
 import { shown } from './table.js';
 
 const treeSize = 100_000;
 const directories = 100;
 const rounds = 7;
-const puts = 60;
 const changes = 3;
 
 interface Sides {
@@ -27,8 +25,7 @@ interface Sides {
 }
 
 export async function consulBench(): Promise<Row[]> {
-  const host = (process.env.RXKV_TEST_CONSUL_URL ?? '').replace(/^[a-z]+:\/\//, '').replace(/\/.*$/, '');
-  if (host === '') throw new Error('the consul bench needs an agent: RXKV_TEST_CONSUL_URL=http://127.0.0.1:8500');
+  const host = serverHost('consul');
   const [name = '', port = '8500'] = host.split(':');
   const root = `bench-${Date.now()}`;
   // One socket for each caller and none beyond, which is the best that it can do.
@@ -55,8 +52,8 @@ async function rates({ raw, store, root }: Sides): Promise<Row[]> {
     raw: async (i: number) => raw.kv.get(`${root}/${pick(keys, i)}`),
     rxkv: async (i: number) => store.get(pick(keys, i)),
   };
-  const puts64 = await contest({ raw: abreast(64, 640, put.raw), rxkv: abreast(64, 640, put.rxkv) }, { rounds });
-  const gets64 = await contest({ raw: abreast(64, 1280, get.raw), rxkv: abreast(64, 1280, get.rxkv) }, { rounds });
+  const puts64 = await contest({ raw: byWorkers(64, 640, put.raw), rxkv: byWorkers(64, 640, put.rxkv) }, { rounds });
+  const gets64 = await contest({ raw: byWorkers(64, 1280, get.raw), rxkv: byWorkers(64, 1280, get.rxkv) }, { rounds });
   const one = { pieces: 4, rounds };
   const puts1 = await contest({ raw: inSequence(40, put.raw), rxkv: inSequence(40, put.rxkv) }, one);
   const gets1 = await contest({ raw: inSequence(200, get.raw), rxkv: inSequence(200, get.rxkv) }, one);
@@ -72,41 +69,26 @@ async function rates({ raw, store, root }: Sides): Promise<Row[]> {
 async function keyWatch({ raw, store, root }: Sides): Promise<Row> {
   const [theirs, ours] = [`${root}/watched/raw`, `${root}/watched/rxkv`];
   for (const key of [theirs, ours]) await raw.kv.set(key, 'first');
-  const events = new Meeting();
-  const answers = new Meeting();
-  const watching = store.watch$('watched/rxkv').subscribe(() => events.come());
+  const [events, answers] = [new Bell(), new Bell()];
+  const watching = store.watch$('watched/rxkv').subscribe(events.ring);
   let going = true;
   const blocking = (async (): Promise<void> => {
     for (let index = '0'; going; ) {
-      const ctx = { includeResponse: true };
+      // The only way to the index of an answer.
+      const ctx = Object.assign(new EventEmitter(), { includeResponse: true });
       const asked = { key: theirs, index, wait: '5s', ctx };
       // Its types leave out what a query that blocks needs.
       const [response] = (await raw.kv.get(asked as never)) as unknown as [{ headers: Record<string, string> }];
       index = response.headers['x-consul-index'] as string;
-      answers.come();
+      answers.ring();
     }
   })();
   await Promise.all([events.next(), answers.next()]);
-  const p50s = { raw: [] as number[], rxkv: [] as number[] };
-  for (let round = 0; round <= rounds; round++) {
-    const taken = { raw: [] as number[], rxkv: [] as number[] };
-    for (let i = 0; i < puts; i++) {
-      for (const [list, key, meeting] of [
-        [taken.raw, theirs, answers],
-        [taken.rxkv, ours, events],
-      ] as const) {
-        const met = meeting.next();
-        const began = clock();
-        const written = raw.kv.set(key, String(clock()));
-        await met;
-        list.push(clock() - began);
-        await written;
-      }
-    }
-    if (round === 0) continue;
-    p50s.raw.push(median(taken.raw));
-    p50s.rxkv.push(median(taken.rxkv));
-  }
+  const watchers = {
+    raw: { key: () => theirs, next: answers.next },
+    rxkv: { key: () => ours, next: events.next },
+  };
+  const p50s = await eventLatencies(watchers, async (key, turn) => raw.kv.set(key, String(turn)), rounds);
   going = false;
   watching.unsubscribe();
   await raw.kv.set(theirs, 'last');
@@ -123,9 +105,9 @@ async function treeWatch({ raw, store, root }: Sides, shape: 'nested' | 'flat'):
   for (let at = 0; at < keys.length; at += 4000) {
     await Promise.all(keys.slice(at, at + 4000).map(async (key, i) => store.put(key, valueOf(at + i))));
   }
-  const events = new Meeting();
+  const events = new Bell();
   const tree$ = store.watchTree$(shape);
-  const watching = tree$.pipe(diff({ initial: 'skip' })).subscribe(() => events.come());
+  const watching = tree$.pipe(diff({ initial: 'skip' })).subscribe(events.ring);
   await firstValueFrom(tree$);
   const taken = { raw: [] as number[], rxkv: [] as number[] };
   for (let round = 0; round <= rounds; round++) {
@@ -148,22 +130,6 @@ async function treeWatch({ raw, store, root }: Sides, shape: 'nested' | 'flat'):
   const limit = shape === 'nested' ? atMost(0.5) : atMost(1.2);
   const layout = shape === 'nested' ? '100 x 1000 keys' : '100 000 keys in one directory';
   return latency(`${layout}, put to diff() event`, taken.rxkv, taken.raw, 'raw recurse and decode', limit);
-}
-
-/** Somebody who is waited for, time and again. */
-class Meeting {
-  private waiting: (() => void) | undefined;
-
-  come(): void {
-    this.waiting?.();
-    this.waiting = undefined;
-  }
-
-  next(): Promise<void> {
-    return new Promise(resolve => {
-      this.waiting = resolve;
-    });
-  }
 }
 
 function rate(what: string, { raw, rxkv }: Record<'raw' | 'rxkv', number[]>, limit: Limit): Row {

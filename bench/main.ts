@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { consulBench } from './consul.js';
 import { embeddedBench } from './embedded.js';
+import { etcdBench } from './etcd.js';
 import { lmdbBench } from './lmdb.js';
 import type { Row } from './row.js';
 import { sizeBench } from './size.js';
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   consul: consulBench,
   size: sizeBench,
   embedded: embeddedBench,
+  etcd: etcdBench,
 };
 
 const [name = ''] = process.argv.slice(2);
