@@ -1,5 +1,6 @@
 /** Runs one bench and prints its table; scripts/bench.mjs starts one process for each. */
 import { availableParallelism } from 'node:os';
+import { consulBench } from './consul.js';
 import { embeddedBench } from './embedded.js';
 import { etcdBench } from './etcd.js';
 import { lmdbBench } from './lmdb.js';
@@ -11,6 +12,7 @@ import { treeBench } from './tree.js';
 const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   tree: treeBench,
   lmdb: lmdbBench,
+  consul: consulBench,
   size: sizeBench,
   embedded: embeddedBench,
   etcd: etcdBench,

@@ -22,6 +22,7 @@ const benches = {
     sqlite: true,
   },
   etcd: { about: 'rates and latencies against the package etcd3 alone, on a server of its own', server: 'etcd' },
+  consul: { about: 'rates and latencies against the package consul alone, on a server of its own', server: 'consul' },
 };
 
 const names = process.argv.slice(2);
