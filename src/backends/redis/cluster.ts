@@ -16,8 +16,17 @@ const mapTimeout = 1000;
 const mapPause = 100;
 const mostMoves = 16;
 
+export interface ClusterOptions {
+  /** `host:port` of some nodes */
+  readonly seeds: readonly string[];
+  /** `host:port` as nodes tell it, to `host:port` as it is dialled */
+  readonly natMap: ReadonlyMap<string, string>;
+  readonly make: (host: string) => Server;
+}
+
 export class Cluster {
   private readonly seeds: readonly string[];
+  private readonly natMap: ReadonlyMap<string, string>;
   private readonly make: (host: string) => Server;
   private readonly servers: Map<string, Server> = new Map();
   /** host:port by slot; empty before the first look. */
@@ -27,8 +36,9 @@ export class Cluster {
   private lookedAt = -Infinity;
   private closed = false;
 
-  constructor(seeds: readonly string[], make: (host: string) => Server) {
+  constructor({ seeds, natMap, make }: ClusterOptions) {
     this.seeds = seeds;
+    this.natMap = natMap;
     this.make = make;
   }
 
@@ -59,7 +69,7 @@ export class Cluster {
         const moved = /^(MOVED|ASK) \d+ (\S+)/.exec(told.redirect ?? '');
         if (moved !== null && move < mostMoves && left() > 0) {
           asking = moved[1] === 'ASK';
-          host = nameOf(moved[2] as string, host);
+          host = this.dialled(nameOf(moved[2] as string, host));
           if (!asking) this.stale();
           continue;
         }
@@ -118,6 +128,10 @@ export class Cluster {
     return server;
   }
 
+  private dialled(host: string): string {
+    return this.natMap.get(host) ?? host;
+  }
+
   private async ownerOf(slot: number, timeout: number): Promise<string> {
     if (this.owners[slot] === undefined || this.lookedAt === -Infinity) await this.look(timeout);
     const owner = this.owners[slot];
@@ -167,7 +181,7 @@ export class Cluster {
     const owners: string[] = [];
     for (const range of reply) {
       const [first, last, master] = range as readonly [number, number, readonly Reply[]];
-      const host = nameOf(`${String(master[0] ?? '')}:${String(master[1])}`, from);
+      const host = this.dialled(nameOf(`${String(master[0] ?? '')}:${String(master[1])}`, from));
       for (let slot = first; slot <= last; slot++) owners[slot] = host;
     }
     this.owners = owners;

@@ -66,11 +66,14 @@ class Following {
   /** What is read cannot be had now: who says nothing of it must not say that it is well. */
   private failing = false;
   private revision = 0n;
+  /** Whether its keys are in an index. */
+  private readonly indexes: boolean;
 
   constructor(options: FeedsOptions, range: Range, subscriber: Subscriber<Feed>) {
     this.options = options;
     this.range = range;
     this.subscriber = subscriber;
+    this.indexes = options.keyspace.indexes('key' in range ? range.key : range.prefix);
     this.expiry = new Expiry(keys => {
       for (const key of keys) this.stale.add(key);
       this.wake();
@@ -217,7 +220,7 @@ class Following {
   private async read(keys: readonly string[]): Promise<void> {
     const { servers, keyspace, timeout } = this.options;
     const ask = async (some: readonly string[]): Promise<void> => {
-      const { revision, found } = await readAll({ servers, keyspace, keys: some, indexing: keyspace.indexed, timeout });
+      const { revision, found } = await readAll({ servers, keyspace, keys: some, indexing: this.indexes, timeout });
       this.heard(revision);
       some.forEach((key, i) => this.news.set(key, found[i]));
     };
@@ -242,7 +245,7 @@ class Following {
       // A server whose clock was behind has written later than it says.
       else this.heard((found.entry as Entry).revision);
     }
-    if (keyspace.indexed && gone.length > 0) forget(servers, keyspace, gone, timeout);
+    if (this.indexes && gone.length > 0) forget(servers, keyspace, gone, timeout);
     this.news.clear();
   }
 }

@@ -24,6 +24,7 @@ export type { RedisOptions, SentinelOptions } from './options.js';
  * @param options.root  a directory that all keys are under; in a cluster best a hash tag, as `{my-app}`
  * @param options.tls  `true`, or certificates of your own
  * @param options.auth  `{ username, password }`, or `{ token }` as the password of the user `default`
+ * @param options.natMap  addresses as sentinels or nodes name them, and as they are reached from here
  * @param options.index  keeps a list of the keys, for databases with many others; false
  * @param options.waitReplicas  replicas that must have a lock's record before it is held; 0
  * @param options.resync  ms between two looks of a watch at everything; 300 000, 0 for none

@@ -78,6 +78,11 @@ export class Keyspace {
     return `${this.own}index:{}`;
   }
 
+  /** Whether what is there is in the index: our own records are not. */
+  indexes(prefix: string): boolean {
+    return this.indexed && !prefix.startsWith(ownRecords);
+  }
+
   /** As SCAN and KEYS take it. */
   pattern(prefix: string): string {
     return `${this.name(prefix).replaceAll(/[\\*?[\]^-]/g, '\\$&')}*`;

@@ -91,7 +91,8 @@ export async function listAtOnce(
   whole = false,
 ): Promise<Contents | undefined> {
   const { prefix, depth, values = true } = query;
-  const { root, aside, own, indexed } = keyspace;
+  const { root, aside, own } = keyspace;
+  const indexed = keyspace.indexes(prefix);
   const flag = (on: boolean): string => (on ? '1' : '0');
   const key = indexed ? keyspace.index : own;
   const args = [
@@ -120,7 +121,7 @@ function contentsOf(servers: Servers, keyspace: Keyspace, query: PrefixQuery, re
     if (each !== undefined) found.push(each);
     else gone.push(name);
   }
-  if (keyspace.indexed) forget(servers, keyspace, gone, timeout);
+  if (keyspace.indexes(query.prefix)) forget(servers, keyspace, gone, timeout);
   return { revision: BigInt(String(reply[0])), found, directories: [...directories] };
 }
 
@@ -146,7 +147,7 @@ export async function names(server: Server, { keyspace, prefix, timeout, turned 
     const key = name === undefined ? undefined : keyspace.within({ prefix }, before + name);
     if (key !== undefined) found.add(key);
   };
-  if (keyspace.indexed) {
+  if (keyspace.indexes(prefix)) {
     const all = await server.call({
       send: client => client.call('ZRANGEBYLEX', keyspace.index, ...bounds(prefix)),
       repeatable: true,

@@ -28,6 +28,8 @@ export interface RedisOptions extends RootOptions {
   tls?: TlsOptions | boolean;
   /** The ACL user; a token is the password of the user `default`. */
   auth?: Auth;
+  /** Addresses as sentinels or nodes name them, and as they are reached from here: `{ '172.17.0.2:6379': 'localhost:7001' }`. */
+  natMap?: Readonly<Record<string, string>>;
   /** Keeps a list of the keys, so that listing does not look through the whole database. `false` by default. */
   index?: boolean;
   /** Replicas that must have a lock's record before it is held, at the server's word; 0. */
@@ -46,6 +48,8 @@ export interface Settings {
   readonly root: string;
   readonly tls: TlsOptions | undefined;
   readonly auth: Auth | undefined;
+  /** `host:port` as it is told, to `host:port` as it is dialled. */
+  readonly natMap: ReadonlyMap<string, string>;
   readonly index: boolean;
   readonly waitReplicas: number;
   /** ms; Infinity for none */
@@ -57,7 +61,7 @@ const mostRoot = 1024;
 const usualPort = 6379;
 const usualSentinelPort = 26_379;
 const usualResync = 300_000;
-const names = ['hosts', 'root', 'rawRoot', 'tls', 'auth', 'sentinel', 'cluster', 'database', 'index', 'waitReplicas', 'resync'];
+const names = ['hosts', 'root', 'rawRoot', 'tls', 'auth', 'sentinel', 'cluster', 'database', 'natMap', 'index', 'waitReplicas', 'resync'];
 
 /** @throws KvError `invalid`, and `unsupported` for what a cluster has not */
 export function settingsOf(options: RedisOptions): Settings {
@@ -80,6 +84,7 @@ export function settingsOf(options: RedisOptions): Settings {
     root: checkedRoot(options),
     tls: tlsOf(options.tls, where),
     auth: authOf(options.auth, where),
+    natMap: natMapOf(options.natMap, cluster || sentinel !== undefined),
     waitReplicas: whole(options.waitReplicas ?? 0, 'waitReplicas'),
     resync: whole(options.resync ?? usualResync, 'resync') || Infinity,
   };
@@ -112,6 +117,13 @@ function sentinelOf(given: string | SentinelOptions | undefined): SentinelOption
 function checkedSentinel(given: SentinelOptions): SentinelOptions {
   checkOptions(given, ['name', 'auth'], `sentinel of ${where}`);
   return given;
+}
+
+function natMapOf(given: Readonly<Record<string, string>> | undefined, told: boolean): ReadonlyMap<string, string> {
+  if (given === undefined) return new Map();
+  if (!told) throw invalid(`natMap of ${where} is for sentinel and cluster, who tell addresses`);
+  if (typeof given !== 'object' || given === null) throw invalid(`natMap of ${where} is an object of addresses`);
+  return new Map(Object.entries(given).map(([from, to]) => [from, hostsOf(to, usualPort, `natMap of ${where}`)[0] as string]));
 }
 
 function checkFlag(value: unknown, name: string): void {

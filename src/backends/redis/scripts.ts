@@ -155,6 +155,7 @@ local function arg() a = a + 1 return ARGV[a] end
 local root, before, after, own, indexing = arg(), arg(), arg(), arg(), arg() == '1'
 local index = KEYS[#KEYS]
 local now = clock()
+local function ours(name) return string.sub(name, 1, #own) == own end
 
 local function check(at, failed)
   local name, side, kind = key(), key(), arg()
@@ -205,32 +206,32 @@ local function put(op, revision)
     if result.err then return result end
     redis.call('SET', op.side, meta, 'PX', op.ttl)
   else
-    result = redis.pcall('SET', op.name, op.value)
+    -- One command: a log of several is a transaction, which a server of 7.0 whose default user is off refuses to load.
+    result = redis.pcall('MSET', op.name, op.value, op.side, meta)
     if result.err then return result end
-    redis.call('SET', op.side, meta)
   end
-  if indexing then redis.call('ZADD', index, 0, string.sub(op.name, #root + 1)) end
+  if indexing and not ours(op.name) then redis.call('ZADD', index, 0, string.sub(op.name, #root + 1)) end
   return exact(revision) .. ' ' .. exact(created) .. (leased and ' 1' or ' 0')
 end
 
 local function remove(name, side)
   redis.call('UNLINK', name, side)
-  if indexing then redis.call('ZREM', index, string.sub(name, #root + 1)) end
+  if indexing and not ours(name) then redis.call('ZREM', index, string.sub(name, #root + 1)) end
 end
 
 local function fell(op)
   local found, count = nil, 0
-  if indexing then
+  local indexed_too = indexing and not ours(root .. op.prefix)
+  if indexed_too then
     found = indexed(index, op.prefix)
     for i, name in ipairs(found) do found[i] = root .. name end
   else found = names(op.pattern) end
   for _, name in ipairs(found) do
-    local ours = string.sub(name, 1, #own) == own
-    if op.prefix == '' and ours then
+    if op.prefix == '' and ours(name) then
     elseif redis.call('TYPE', name).ok == 'string' then
       remove(name, before .. name .. after)
       count = count + 1
-    elseif indexing then redis.call('ZREM', index, string.sub(name, #root + 1)) end
+    elseif indexed_too then redis.call('ZREM', index, string.sub(name, #root + 1)) end
   end
   return count
 end

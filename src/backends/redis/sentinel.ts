@@ -3,7 +3,7 @@ import type { Auth } from '../../auth.js';
 import { type Client, openClient, type Reply } from './client.js';
 import type { Settings } from './options.js';
 
-export interface SentinelQuery extends Pick<Settings, 'hosts' | 'tls'> {
+export interface SentinelQuery extends Pick<Settings, 'hosts' | 'tls' | 'natMap'> {
   readonly sentinel: { readonly name: string; readonly auth?: Auth };
   /** ms for each of them */
   readonly patience: number;
@@ -17,7 +17,7 @@ const answered: WeakMap<readonly string[], number> = new WeakMap();
  *
  * @throws what the last of them said, or that it knows no such master
  */
-export async function masterOf({ hosts, tls, sentinel, patience }: SentinelQuery): Promise<string> {
+export async function masterOf({ hosts, tls, natMap, sentinel, patience }: SentinelQuery): Promise<string> {
   const first = answered.get(hosts) ?? 0;
   let failure: unknown;
   for (let i = 0; i < hosts.length; i++) {
@@ -25,7 +25,7 @@ export async function masterOf({ hosts, tls, sentinel, patience }: SentinelQuery
     try {
       const master = await ask(hosts[at] as string, { tls, sentinel, patience });
       answered.set(hosts, at);
-      return master;
+      return natMap.get(master) ?? master;
     } catch (error) {
       failure = error;
     }
@@ -33,7 +33,7 @@ export async function masterOf({ hosts, tls, sentinel, patience }: SentinelQuery
   throw failure;
 }
 
-async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery, 'hosts'>): Promise<string> {
+async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery, 'hosts' | 'natMap'>): Promise<string> {
   const { auth, name } = sentinel;
   let client: Client | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -25,7 +25,8 @@ export interface Servers {
 /** @param patience  ms that connecting may take */
 export function serversOf(settings: Settings, patience: number): Servers {
   const open = (host: string): Promise<Client> => opened(settings, host, patience);
-  if (settings.cluster) return new Cluster(settings.hosts, host => new Server(host, () => open(host)));
+  const { natMap } = settings;
+  if (settings.cluster) return new Cluster({ seeds: settings.hosts, natMap, make: host => new Server(host, () => open(host)) });
   const { sentinel, hosts } = settings;
   const [host = ''] = hosts;
   if (sentinel === undefined) return new Single(new Server(host, () => open(host)));
