@@ -171,7 +171,6 @@ export class Locks {
             error: (error: unknown) => subscriber.error(error),
           }),
       );
-      wake();
     });
   }
 
