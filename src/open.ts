@@ -22,6 +22,12 @@ const known: Readonly<Record<string, Scheme>> = {
   etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),
   memory: async address => (await import('./backends/memory/url.js')).fromAddress(address),
+  redis: async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'redis+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'redis+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  rediss: async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'rediss+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'rediss+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
 };
 
 /**
