@@ -44,9 +44,9 @@ export class Operator {
 
   /** The keys that begin so, in the order of their creation. */
   async keys(prefix: string): Promise<string[]> {
-    const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+    const end = prefix === '' ? '\0' : prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
     const order = { sort_target: 'CREATE', sort_order: 'ASCEND', keys_only: true };
-    const range = { key: base64(prefix), range_end: base64(end), ...order };
+    const range = { key: base64(prefix === '' ? '\0' : prefix), range_end: base64(end), ...order };
     const { kvs = [] } = await this.call<{ kvs?: { key: string }[] }>('kv/range', range);
     return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
   }

@@ -10,7 +10,8 @@ import type { Cluster } from './cluster.js';
 import { isCompacted, translated } from './errors.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
-import type { WatchMessage, Watches } from './watches.js';
+import type { WatchMessage } from './watch.js';
+import type { Watches } from './watches.js';
 import type { RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {
