@@ -66,6 +66,11 @@ export class Operator {
     await this.answer('lease/revoke', { ID: BigInt(`0x${session}`).toString() });
   }
 
+  /** Writes as another client would, any bytes for a key. */
+  async put(key: Uint8Array, value: string): Promise<void> {
+    await this.call('kv/put', { key: Buffer.from(key).toString('base64'), value: base64(value) });
+  }
+
   async delete(key: string): Promise<void> {
     await this.call('kv/deleterange', { key: base64(key) });
   }
