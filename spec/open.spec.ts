@@ -17,7 +17,7 @@ describe('open', () => {
   });
 
   test.each([
-    ['nosuch://h', /unknown scheme "nosuch:" .* known are etcd:, etcds:, lmdb:, memory:$/],
+    ['nosuch://h', /unknown scheme "nosuch:" .* known are etcd:, etcds:, lmdb:, memory:, zookeeper:, zookeepers:$/],
     ['lmbd:./data', /did you mean "lmdb:"\?/],
     ['constructor:x', /unknown scheme/],
     ['data', /is not a store URL/],
@@ -42,7 +42,7 @@ describe('open', () => {
     const store = await open('mine:anything', { schemes });
     expect(store.backend).toBe('memory');
     await store.close();
-    await expect(open('nosuch:', { schemes })).rejects.toThrow(/known are etcd:, etcds:, lmdb:, memory:, mine:/);
+    await expect(open('nosuch:', { schemes })).rejects.toThrow(/known are etcd:, etcds:, lmdb:, memory:, zookeeper:, zookeepers:, mine:/);
   });
 
   test('refuses options that it does not know', async () => {

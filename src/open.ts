@@ -20,6 +20,8 @@ const known: Readonly<Record<string, Scheme>> = {
   etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),
   memory: async address => (await import('./backends/memory/url.js')).fromAddress(address),
+  zookeeper: async address => (await import('./backends/zookeeper/url.js')).fromAddress(address),
+  zookeepers: async address => (await import('./backends/zookeeper/url.js')).fromAddress(address),
 };
 
 /**

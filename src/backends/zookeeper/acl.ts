@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { PasswordAuth } from '../../auth.js';
 import { invalid } from '../../errors.js';
-import { kindOf } from '../../kind.js';
 import { checkOptions } from '../../options.js';
 import type { Access } from './wire.js';
 
@@ -38,7 +37,7 @@ export function accessOf(rules: readonly Rule[] | undefined, auth: PasswordAuth 
 }
 
 function ruleOf(rule: Rule, auth: PasswordAuth | undefined, where: string): Access {
-  if (typeof rule !== 'object' || rule === null) throw invalid(`a rule in acl of ${where} is an object, not ${kindOf(rule)}`);
+  if (typeof rule !== 'object' || rule === null) throw invalid(`a rule in acl of ${where} is an object`);
   checkOptions(rule, ['world', 'creator', 'user', 'ip', 'can'], `a rule in acl of ${where}`);
   const { world, creator: own, user, ip, can } = rule as { world?: true; creator?: true; user?: PasswordAuth; ip?: string; can?: string };
   if ([world, own, user, ip].filter(named => named !== undefined).length !== 1)

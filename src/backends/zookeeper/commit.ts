@@ -298,7 +298,7 @@ export class Committer {
     const { acl } = this.options.settings;
     for (;;) {
       const left = deletionsOf(tree);
-      if (left.length === 0 || left.every(step => 'set' in step && tree.nodes.get(step.set)?.holds === false)) return;
+      if (left.every(step => 'set' in step && tree.nodes.get(step.set)?.holds === false)) return;
       let steps = left;
       while (sizeOfMulti(steps, acl) > mostStepBytes) steps = steps.slice(0, Math.ceil(steps.length / 2));
       const answer = await this.multi(line, [...fences, ...steps], timeout);

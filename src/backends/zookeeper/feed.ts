@@ -213,7 +213,10 @@ class Following {
   private say(): void {
     const { state, revision } = this;
     if (state !== undefined) {
-      for (const [path, entry] of this.unsaid) entry === undefined ? state.delete(path) : state.set(path, entry);
+      for (const [path, entry] of this.unsaid) {
+        if (entry === undefined) state.delete(path);
+        else state.set(path, entry);
+      }
       this.state = undefined;
       this.unsaid.clear();
       this.subscriber.next({ type: 'reset', entries: [...state.values()], revision });

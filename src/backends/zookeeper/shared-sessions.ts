@@ -26,13 +26,13 @@ export interface Place extends Line {
   readonly named: boolean;
   /** Takes note of what was written: keys with a ttl go when it is over, those of a session with that. */
   keep(ops: readonly DriverOp[], results: readonly OpResult[]): void;
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /** Somebody's share of a session. */
 export interface Share {
   readonly shared: SharedSession;
-  leave(): void;
+  readonly leave: () => void;
 }
 
 /** In ticks: what of a session can be counted on. A ttl gets the shortest that is as long. */

@@ -6,8 +6,8 @@ import { code, type Node, readChildren, readNodes, type Request } from './wire.j
 
 /** How the nodes of a walk are read. */
 export interface Reads {
-  nodes(paths: readonly string[]): Promise<Answer<(Node | number)[]>>;
-  children(paths: readonly string[]): Promise<Answer<(string[] | number)[]>>;
+  readonly nodes: (paths: readonly string[]) => Promise<Answer<(Node | number)[]>>;
+  readonly children: (paths: readonly string[]) => Promise<Answer<(string[] | number)[]>>;
 }
 
 /** Nodes in one request, and bytes of their paths. */
