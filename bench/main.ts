@@ -1,6 +1,7 @@
 /** Runs one bench and prints its table; scripts/bench.mjs starts one process for each. */
 import { availableParallelism } from 'node:os';
 import { embeddedBench } from './embedded.js';
+import { etcdBench } from './etcd.js';
 import { lmdbBench } from './lmdb.js';
 import type { Row } from './row.js';
 import { sizeBench } from './size.js';
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   lmdb: lmdbBench,
   size: sizeBench,
   embedded: embeddedBench,
+  etcd: etcdBench,
 };
 
 const [name = ''] = process.argv.slice(2);

@@ -3,8 +3,9 @@
  *
  *   npm test                        everything, property tests at their everyday size
  *   npm test -- spec/lock           the build, then only the tests whose path holds this
- *   npm test -- --project property  the build, then one project (spec, property, packaging)
- *   npm run test:all                everything, then the property tests again at nightly size
+ *   npm test -- --project property  the build, then one project (spec, property, servers, packaging)
+ *   npm run test:all                everything, on every configuration of the servers too, then the property tests
+ *                                   again at nightly size
  *
  * Stops at the first step that fails. The build comes before the tests because tests that start other
  * processes run compiled code from dist/, and the packaging tests pack it.
@@ -17,6 +18,8 @@ const nightlyRuns = 2000;
 
 const args = process.argv.slice(2);
 const nightly = args.includes('--nightly');
+/** What the conformance suite is whole on, beside one plain server of each backend: spec/conformance/matrix.ts. */
+const matrix = nightly ? { RXKV_SERVER_MATRIX: 'full' } : {};
 const filters = args.filter(arg => arg !== '--nightly');
 
 const check = [
@@ -26,7 +29,7 @@ const check = [
   ['format', tool('biome'), ['format', '.']],
 ];
 const build = ['build', process.execPath, ['scripts/build.mjs']];
-const tests = filters.length === 0 ? vitest('tests', []) : vitest(`tests (${filters.join(' ')})`, filters);
+const tests = filters.length === 0 ? vitest('tests', [], matrix) : vitest(`tests (${filters.join(' ')})`, filters, matrix);
 const long = vitest(`property tests, ${nightlyRuns} runs each`, ['--project', 'property'], { RXKV_RUNS: String(nightlyRuns) });
 const steps = [...(filters.length === 0 ? check : []), build, tests, ...(nightly ? [long] : [])];
 

@@ -54,10 +54,7 @@ export class Running<Parts> {
   /** As {@link read}, and marks the request when it has been given up. */
   follow<T>(request: Abandonable, answer: Promise<T>, call: Call, what: 'get' | 'commit'): Promise<T> {
     const detail = what === 'commit' ? this.writing : this.reading;
-    return this.deadlines.race(answer, call, what, detail).catch((error: unknown) => {
-      request.abandoned = true;
-      throw error;
-    });
+    return this.deadlines.race(answer, call, what, detail, () => (request.abandoned = true));
   }
 
   /** What `use$` makes of the parts at each subscription; errors `closed` at close(). */

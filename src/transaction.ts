@@ -39,26 +39,30 @@ export function entryCheck(scope: Scope, key: string, previous: Entry | undefine
   return { key, entry: renamed(previous, key) };
 }
 
+const none: readonly DriverCheck[] = [];
+
 /** The check of a fenced write: the lock is still ours. A lock known to be gone is a conflict without asking. */
-export function lockCheck(core: Core, lock: Lock | undefined): DriverCheck[] {
-  if (lock === undefined) return [];
+export function lockCheck(core: Core, lock: Lock | undefined): readonly DriverCheck[] {
+  if (lock === undefined) return none;
   const grant: Grant | undefined = typeof lock === 'object' && lock !== null ? core.grants.get(lock) : undefined;
   if (grant === undefined) throw new KvError('invalid', 'the lock is not one of this store', { backend: core.driver.name });
   if (!lock.held) throw lockGone(core, lock.key);
   return [{ held: grant }];
 }
 
-/** Commits, and makes a failed check a `conflict`. */
-export async function commit(
+/** Commits, and makes `answer` of the results, and a `conflict` of a failed check. */
+export function commit<T>(
   core: Core,
   scope: Scope,
   checks: readonly DriverCheck[],
   ops: readonly DriverOp[],
   call: Call,
-): Promise<readonly OpResult[]> {
-  const outcome = await core.driver.commit({ checks, ops }, call);
-  if (outcome.ok) return outcome.results;
-  throw conflict(core, scope, checks, outcome.failed);
+  answer: (results: readonly OpResult[]) => T,
+): Promise<T> {
+  return core.driver.commit({ checks, ops }, call).then(outcome => {
+    if (outcome.ok) return answer(outcome.results);
+    throw conflict(core, scope, checks, outcome.failed);
+  });
 }
 
 /** The entry that a put wrote, as the user sees it. */
@@ -122,7 +126,7 @@ function mapOp(core: Core, scope: Scope, op: Op): DriverOp {
   return { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
 }
 
-function mapCheck(core: Core, scope: Scope, check: Check): DriverCheck[] {
+function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[] {
   if (oneOf(check, ['key', 'lock'], 'a check') === 'lock') {
     checkOptions(check, ['lock'], 'a check');
     return lockCheck(core, (check as Extract<Check, { lock: Lock }>).lock);

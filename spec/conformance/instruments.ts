@@ -33,6 +33,19 @@ export function counted(driver: Driver): Traffic {
   return traffic;
 }
 
+const heard = new WeakSet<object>();
+
+/** Tells of each call of that method from now on. Of an object that was given before it does nothing. */
+export function onCalls<M extends string>(target: Record<M, (...args: never[]) => unknown>, method: M, told: () => void): void {
+  if (heard.has(target)) return;
+  heard.add(target);
+  const call = target[method].bind(target);
+  target[method] = (...args) => {
+    told();
+    return call(...args);
+  };
+}
+
 /** The records in the queue of a lock, as somebody else sees them: `observer` is a driver with no store. */
 export async function contendersIn(observer: Driver, lock: string): Promise<number> {
   observer.start({ timeout: 5000, silence: 10_000, logger: silent, ending: () => undefined });

@@ -1,6 +1,6 @@
 /** What the tests want of a machine: each server's programs, the versions that will do, and the packages they are unpacked from. */
 
-/** A server that tests run against; `etcd34` is the older line, for the full matrix alone. */
+/** A server that tests run against; `etcd34` is the older line. */
 export type ServerName = 'etcd' | 'etcd34' | 'consul' | 'zookeeper' | 'redis';
 
 /** Everything that is looked for: the servers, and the Java runtime that one of them needs. */
@@ -30,11 +30,7 @@ export interface Packages {
   readonly keep: readonly string[];
 }
 
-/** Servers of every run. */
-export const everyday: readonly ServerName[] = ['etcd', 'consul', 'zookeeper', 'redis'];
-
-/** Servers of a run with `RXKV_SERVER_MATRIX=full`. */
-export const fullMatrix: readonly ServerName[] = [...everyday, 'etcd34'];
+export const serverNames: readonly ServerName[] = ['etcd', 'etcd34', 'consul', 'zookeeper', 'redis'];
 
 export const catalogue: Readonly<Record<ProgramName, Recipe>> = {
   etcd: {

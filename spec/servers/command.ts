@@ -1,5 +1,5 @@
 /** `node scripts/servers.mjs`: says which servers would be used, or starts them for a developer until Ctrl-C. */
-import { type ServerName, fullMatrix } from './catalogue.js';
+import { type ServerName, serverNames } from './catalogue.js';
 import { startConsul } from './consul.js';
 import { startEtcd } from './etcd.js';
 import type { Address, Found, Program } from './found.js';
@@ -7,12 +7,12 @@ import { provision } from './provision.js';
 import { startRedis } from './redis.js';
 import { run } from './run.js';
 import type { Server } from './server.js';
-import { serversRequired, wantedServers } from './verdict.js';
+import { serversRequired } from './verdict.js';
 import { startZooKeeper } from './zookeeper.js';
 
 const usage = `usage: node scripts/servers.mjs status      what would be used for each server, and why
        node scripts/servers.mjs [name ...]  starts them and prints their URLs, until Ctrl-C
-names: ${fullMatrix.join(' ')}; without any, those of an everyday run (RXKV_SERVER_MATRIX=full: all)`;
+names: ${serverNames.join(' ')}; without any, all of them`;
 
 const starters: Readonly<Record<ServerName, (found: Program | Address) => Promise<Server>>> = {
   etcd: startEtcd,
@@ -34,16 +34,23 @@ const schemes: Readonly<Record<ServerName, string>> = {
 export async function command(args: readonly string[], cache: string): Promise<number> {
   const { env } = process;
   if (args.length === 1 && args[0] === 'status') {
-    const found = await provision([...wantedServers(env), 'java'], { env, cache, mirror: false });
+    const found = await provision([...serverNames, 'java'], { env, cache, mirror: false });
     return status(Object.values(found), env);
   }
-  const names = fullMatrix.filter(name => args.includes(name));
+  const names = serverNames.filter(name => args.includes(name));
   if (names.length !== args.length) {
     console.error(usage);
     return 2;
   }
-  const wanted = names.length > 0 ? names : wantedServers(env);
+  const wanted = names.length > 0 ? names : serverNames;
   return serve(Object.entries(await provision(wanted, { env, cache })) as [ServerName, Found][]);
+}
+
+/** Starts one server as the tests would. @throws Error where there is none to be had */
+export async function start(name: ServerName, cache: string): Promise<Server> {
+  const found = (await provision([name], { env: process.env, cache }))[name];
+  if (found === undefined || found.kind === 'missing') throw new Error(found?.why ?? `no ${name}`);
+  return starters[name](found);
 }
 
 async function status(found: readonly Found[], env: NodeJS.ProcessEnv): Promise<number> {

@@ -7,7 +7,7 @@ import type { Mirror } from './debian.js';
 import { createMirror } from './debian.js';
 import type { Found } from './found.js';
 import { provision } from './provision.js';
-import { verdict, wantedServers } from './verdict.js';
+import { verdict } from './verdict.js';
 
 /** A machine of our own making: a PATH, a cache and a mirror, in a folder that goes after the test. */
 interface Machine {
@@ -274,10 +274,5 @@ describe('the verdict', () => {
   test.each([{ CI: 'true' }, { CI: '1' }, { RXKV_REQUIRE_SERVERS: '1' }])('and a failure with %j', env => {
     expect(() => verdict([there, missing], env)).toThrow('etcd 3.5: no etcd on PATH');
     expect(verdict([there], env)).toEqual([]);
-  });
-
-  test('the full matrix has the older etcd too', () => {
-    expect(wantedServers({})).not.toContain('etcd34');
-    expect(wantedServers({ RXKV_SERVER_MATRIX: 'full' })).toContain('etcd34');
   });
 });

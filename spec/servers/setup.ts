@@ -1,10 +1,10 @@
 /** Before the specs of the project `servers`: finds or unpacks the servers, and tells the workers what there is. */
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import type { ServerName } from './catalogue.js';
+import { type ServerName, serverNames } from './catalogue.js';
 import type { Found } from './found.js';
 import { provision } from './provision.js';
-import { verdict, wantedServers } from './verdict.js';
+import { verdict } from './verdict.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -17,7 +17,7 @@ export default async function setup(project: TestProject): Promise<void> {
   const { env } = process;
   // Not in node_modules, which `npm ci` empties.
   const cache = fileURLToPath(new URL('../../.cache/servers', import.meta.url));
-  const servers = await provision(wantedServers(env), { env, cache });
+  const servers = await provision(serverNames, { env, cache });
   for (const line of verdict(Object.values(servers), env)) console.warn(`\n*** ${line}\n`);
   project.provide('servers', servers);
 }

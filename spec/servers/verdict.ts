@@ -1,11 +1,5 @@
 /** What a run does about servers that are nowhere: it fails where they were promised, and says so loudly elsewhere. */
-import { type ServerName, everyday, fullMatrix } from './catalogue.js';
 import type { Found } from './found.js';
-
-/** Those that this run is about. */
-export function wantedServers(env: NodeJS.ProcessEnv): readonly ServerName[] {
-  return env.RXKV_SERVER_MATRIX === 'full' ? fullMatrix : everyday;
-}
 
 /** Whether a missing server is a failure: `CI=true` or `RXKV_REQUIRE_SERVERS=1`. */
 export function serversRequired(env: NodeJS.ProcessEnv): boolean {

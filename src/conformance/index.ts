@@ -10,7 +10,7 @@ import { aborting } from './aborting.js';
 import { capabilities } from './capabilities.js';
 import { close } from './close.js';
 import { compareAndSet } from './compare-and-set.js';
-import { inContext, type Way, ways } from './context.js';
+import { inContext, type Way } from './context.js';
 import { deleteTree } from './delete-tree.js';
 import { diffing } from './diffing.js';
 import { driverCalls } from './driver-calls.js';
@@ -26,6 +26,7 @@ import { listing } from './listing.js';
 import { locking } from './locking.js';
 import { queueing } from './queueing.js';
 import { reading } from './reading.js';
+import { type Selection, selected } from './selection.js';
 import { sessions } from './sessions.js';
 import type { Proof, Topic } from './topic.js';
 import { transactions } from './transactions.js';
@@ -36,7 +37,9 @@ import { updating } from './updating.js';
 import { watching } from './watching.js';
 import { writing } from './writing.js';
 
+export type { Way } from './context.js';
 export type { Expect, Harness, Hook, Matchers, Runner, TestFunction } from './harness.js';
+export type { Selection } from './selection.js';
 
 /** In the order in which a new driver gets them right. */
 const topics: readonly Topic[] = [
@@ -73,20 +76,18 @@ const topics: readonly Topic[] = [
  * on two connections. Titles read `backend › way › topic › promise`; what cannot be tested is listed as skipped,
  * with the reason in its name.
  *
+ * @param selection  the part of it that is listed; all by default
+ * @throws Error for a selection of what the suite does not have
  * @example
  * import { expect, test } from 'vitest';
  * import { conformance } from 'rxkv/conformance';
  * conformance({ test, expect }, { name: 'dynamo', connect: ({ root }) => dynamo({ table: 'test', root }) });
  */
-export function conformance(runner: Runner, harness: Harness): void {
+export function conformance(runner: Runner, harness: Harness, selection: Selection = {}): void {
+  const listed = selected(topics, selection);
   const declared = declaredBy(harness);
-  for (const way of ways) {
-    for (const topic of topics) {
-      for (const proof of topic.proofs) {
-        if (proof.ways?.includes(way) === false) continue;
-        list(runner, harness, declared, way, proof, `${harness.name} › ${way} › ${topic.name} › ${proof.title}`);
-      }
-    }
+  for (const { way, topic, proof } of listed) {
+    list(runner, harness, declared, way, proof, `${harness.name} › ${way} › ${topic.name} › ${proof.title}`);
   }
 }
 

@@ -19,7 +19,7 @@ export function keepAlive$(core: Core, scope: Scope, key: string, value: Value, 
       const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
       const op = putOp(core, name, value, undefined);
       const registered$ = (session: Session): Observable<Entry> =>
-        from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout })).pipe(
+        from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout }, results => results)).pipe(
           switchMap(([result]) => {
             const entry = result?.entry;
             if (entry === undefined) throw new KvError('internal', 'the driver returned no entry for a put');

@@ -9,6 +9,7 @@
  * | owned | hash of the session id (8 bytes), key | nothing |
  * | sessions | UTF-8 of the id | ttl, deadline (f64), UTF-8 of the boot |
  * | meta | `head` | revision, compacted, commits (each f64) |
+ * | meta | `schema` | one byte, as in `schema.ts` |
  *
  * Numbers are big-endian: as keys they sort as they count, since none is negative. LMDB's keys end at 1978
  * bytes; with the 8 bytes before it in an index, a key of ours at 1970.
@@ -164,6 +165,7 @@ export interface Head {
 }
 
 export const headKey = 'head';
+export const schemaKey = 'schema';
 
 export function encodeHead({ revision, compacted, commits }: Head): Buffer {
   const bytes = Buffer.allocUnsafe(24);

@@ -57,7 +57,8 @@ function apply(draft: Draft, keyspace: Keyspace, op: DriverOp): OpResult {
 
 function put(draft: Draft, keyspace: Keyspace, op: Extract<DriverOp, { put: string }>): OpResult {
   const key = keyspace.whole(op.put);
-  const before = draft.current(key);
+  const there = draft.row(key);
+  const before = there !== undefined && draft.live(there) ? there : undefined;
   const { revision } = draft;
   const kept = op.ttl === 'keep' ? before : undefined;
   const row = {
@@ -68,6 +69,6 @@ function put(draft: Draft, keyspace: Keyspace, op: Extract<DriverOp, { put: stri
     expires: typeof op.ttl === 'number' ? draft.at.wall + op.ttl : (kept?.expires ?? 0),
     session: op.session?.id ?? kept?.session ?? '',
   };
-  draft.put(row);
+  draft.put(row, there);
   return { entry: toEntry(row, keyspace.root) };
 }
