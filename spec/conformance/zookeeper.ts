@@ -1,6 +1,7 @@
 /** The suite on ZooKeeper: the harness that all of its configurations share. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { zookeeper } from '../../src/backends/zookeeper/index.js';
+import type { PasswordAuth } from '../../src/auth.js';
 import type { ZooKeeperOptions } from '../../src/backends/zookeeper/options.js';
 import { conformance, type Selection } from '../../src/conformance/index.js';
 import type { Driver } from '../../src/driver.js';
@@ -20,13 +21,18 @@ export interface Configuration {
   readonly options?: Pick<ZooKeeperOptions, 'auth' | 'acl' | 'ttlNodes'>;
   /** Whether they are ours to stop; true */
   readonly owned?: boolean;
+  /** Whether one watch sees all of a tree; true */
+  readonly recursive?: boolean;
 }
 
 /** What all requests of a client go through. */
 type Queue = Record<'push', (...packet: never[]) => unknown>;
 
 /** Call it inside a describe: the servers live as long as its tests. */
-export function suiteOnZooKeeper({ name, start, options = {}, owned = true }: Configuration, selection?: Selection): void {
+export function suiteOnZooKeeper(
+  { name, start, options = {}, owned = true, recursive = true }: Configuration,
+  selection?: Selection,
+): void {
   let members: readonly ZooKeeper[] = [];
   const network = new Network(to => zookeeper({ ...to, ...options, ...tls(), tickTime }));
   beforeAll(async () => {
@@ -81,12 +87,14 @@ export function suiteOnZooKeeper({ name, start, options = {}, owned = true }: Co
         const expiring = session === undefined ? network.connectionOf(driver).sessions : [session];
         const numbers = new Set(expiring.map(({ id }) => BigInt(`0x${id.split('-')[0]}`)));
         // Some of them have ended by now.
-        await Promise.all([...numbers].map(async number => members[0]?.endSession(number).catch(() => undefined)));
+        await Promise.all(
+          [...numbers].map(async number => members[0]?.endSession(number, options.auth as PasswordAuth | undefined).catch(() => undefined)),
+        );
       },
       roundTrips,
       // What is not there yet, or is to be as it was read, is read before it is written.
       tripsPerCall: 2,
-      serverWatches: watches,
+      ...(recursive ? { serverWatches: watches } : {}),
       contenders,
       silence: 2000,
     },

@@ -43,8 +43,9 @@ export async function fourLetters(word: string, peer: Peer): Promise<string> {
 }
 
 /** Ends a session that another client has, as its expiry would: whoever knows its number can tell its password. */
-export async function endSession(peer: Peer, id: bigint): Promise<void> {
-  await using _ = await openSession(peer, 10_000, id);
+export async function endSession(peer: Peer, id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void> {
+  await using session = await openSession(peer, 10_000, id);
+  if (user !== undefined) await session.authenticate(user.username, user.password);
 }
 
 /**

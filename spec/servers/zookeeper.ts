@@ -30,7 +30,7 @@ export interface ZooKeeper extends Server {
   /** A session of our own small client. */
   session(timeout?: number): Promise<ZooKeeperSession>;
   /** Ends a session of any client, as its expiry would. */
-  endSession(id: bigint): Promise<void>;
+  endSession(id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void>;
 }
 
 /** Digest users for tests; ZooKeeper keeps no list of users, so any pair will do. */
@@ -142,7 +142,7 @@ function client(server: Server, certificates: Certificates | undefined): ZooKeep
     certificates,
     fourLetters: (word: string): Promise<string> => fourLetters(word, peer),
     session: (timeout?: number): Promise<ZooKeeperSession> => openSession(peer, timeout),
-    endSession: (id: bigint): Promise<void> => endSession(peer, id),
+    endSession: (id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void> => endSession(peer, id, user),
   });
 }
 

@@ -40,6 +40,9 @@ export interface ClusterOptions {
   readonly silence: number;
 }
 
+/** ms: whoever waits for a call is told first that it was in vain, in the words for it. */
+export const afterwards = 50;
+
 export class Cluster implements Line {
   /** Persistent watches, by path, and whether they are of all below it. */
   readonly trees: Map<string, boolean> = new Map();
@@ -79,7 +82,7 @@ export class Cluster implements Line {
 
   /** As {@link Line.call}. */
   async call<T>({ send, repeatable, timeout }: Call<T>): Promise<T> {
-    const deadline = performance.now() + timeout;
+    const deadline = performance.now() + timeout + afterwards;
     for (;;) {
       const connection = this.current?.connection ?? (await this.connection());
       try {

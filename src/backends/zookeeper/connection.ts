@@ -380,7 +380,11 @@ function makeClass(stock: Package): ConnectionClass {
     private answer(packet: Packet, request: Request<unknown>, from: Reader, zxid: bigint, error: number): void {
       // A multi that is refused says in its body which step it was.
       const isTold = error === 0 || (request.header.type === opcode.multi && !from.ended);
-      this.tell(packet, isTold ? null : new Fault(error), isTold ? { value: request.read(from), zxid, at: received } : undefined);
+      this.tell(
+        packet,
+        isTold ? null : new Fault(error, { zxid, at: received }),
+        isTold ? { value: request.read(from), zxid, at: received } : undefined,
+      );
     }
 
     private answerStock(packet: Packet, frame: Buffer, error: number): void {
@@ -435,7 +439,7 @@ function makeClass(stock: Package): ConnectionClass {
         !/cert|self.signed|altname|alert|EPROTO|wrong version/i.test(`${(error as NodeJS.ErrnoException).code} ${error.message}`)
       )
         return;
-      for (const packet of this.packetQueue.queue.splice(0)) this.tell(packet, new Fault(code.refusedTls, error));
+      for (const packet of this.packetQueue.queue.splice(0)) this.tell(packet, new Fault(code.refusedTls, { cause: error }));
     }
 
     private closed(socket: Socket): void {

@@ -8,10 +8,15 @@ export const backend = 'zookeeper';
 export class Fault extends Error {
   override readonly name: string = 'ZooKeeperFault';
   readonly code: number;
+  /** Of a server's answer: where it was, and the place among all messages. */
+  readonly zxid: bigint;
+  readonly at: number;
 
-  constructor(number: number, cause?: unknown) {
+  constructor(number: number, { cause, zxid = 0n, at = 0 }: { cause?: unknown; zxid?: bigint; at?: number } = {}) {
     super(`ZooKeeper error ${number}`, cause === undefined ? undefined : { cause });
     this.code = number;
+    this.zxid = zxid;
+    this.at = at;
   }
 }
 

@@ -15,7 +15,7 @@ import type { Keyspace } from './keyspace.js';
 import { PerNode } from './per-node.js';
 import { absentOr, inPortions, readsOf, type Reads, walk } from './walk.js';
 import type { WatchMessage, Watches } from './watches.js';
-import type { Node } from './wire.js';
+import { happened, type Node } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -88,11 +88,18 @@ class Following {
 
   private take(message: WatchMessage): void {
     if (message.type === 'alive') this.subscriber.next({ type: 'mark' });
-    else if (message.type === 'event') this.touch(message.path, message.at);
+    else if (message.type === 'event') this.heed(message.path, message.happened, message.at);
     else if (message.type === 'reset') this.anew();
     else {
-      const { cluster, timeout } = this.options;
-      const perNode = new PerNode({ cluster, timeout, range: this.range, touched: path => this.mark(path, lastReceived()) });
+      const { cluster, timeout, watches, keyspace } = this.options;
+      const perNode = new PerNode({
+        cluster,
+        timeout,
+        top: keyspace.at(this.range),
+        recursive: 'prefix' in this.range,
+        interest: watches.interest,
+        touched: path => this.mark(path, lastReceived()),
+      });
       this.perNode = perNode;
       this.life.add(() => perNode.end());
       this.anew();
@@ -104,8 +111,13 @@ class Following {
     this.wake();
   }
 
-  private touch(path: string, at: number): void {
-    if (this.options.keyspace.isSeen(this.range, path)) this.mark(path, at);
+  private heed(path: string, what: number, at: number): void {
+    const concerns =
+      this.perNode === undefined
+        ? // About names: their own nodes' events tell the same.
+          what !== happened.children && this.options.keyspace.isSeen(this.range, path)
+        : this.perNode.heard(path, what, at);
+    if (concerns) this.mark(path, at);
   }
 
   private mark(path: string, at: number): void {

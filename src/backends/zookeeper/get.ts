@@ -3,7 +3,7 @@ import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Listing } from '../../driver.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
-import { Fault, isFault, translated } from './errors.js';
+import { Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { code, getData, type Node, readNodes, sync } from './wire.js';
 
@@ -57,7 +57,7 @@ async function lone(answer: Promise<{ value: Node; zxid: bigint }>): Promise<{ v
     const { value, zxid } = await answer;
     return { value: [value], zxid };
   } catch (error) {
-    if (isFault(error, code.noNode)) return { value: [code.noNode], zxid: 0n };
+    if (error instanceof Fault && error.code === code.noNode) return { value: [code.noNode], zxid: error.zxid };
     throw error;
   }
 }

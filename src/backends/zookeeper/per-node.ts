@@ -2,19 +2,21 @@
  * Per node: what a feed does on a server that has no persistent watches. Every node has a watch of its value and one of
  * the names in it, each good for one event and set again with the next read.
  */
-import type { Range } from '../../driver.js';
 import type { Cluster } from './cluster.js';
 import type { Answer, Connection } from './connection.js';
-import { isFault } from './errors.js';
-import { childOf } from './keyspace.js';
-import type { StockEvent, Watcher } from './package.js';
+import { Fault } from './errors.js';
+import { childOf, parentOf } from './keyspace.js';
 import { code, exists, getChildren, getData, happened, type Node, removeWatches, watchKind } from './wire.js';
 
 export interface PerNodeOptions {
   readonly cluster: Cluster;
   /** ms for one round trip */
   readonly timeout: number;
-  readonly range: Range;
+  /** The topmost node, and whether those below it are wanted, too. */
+  readonly top: string;
+  readonly recursive: boolean;
+  /** How many look at each node: a session has one watch of it for all. */
+  readonly interest: Map<string, number>;
   /** Told of each node that is to be read. */
   readonly touched: (path: string) => void;
 }
@@ -23,10 +25,10 @@ type Found = (path: string, node: Node | number, answer: Answer<unknown>) => voi
 
 export class PerNode {
   private readonly options: PerNodeOptions;
-  /** Nodes that were read, and whether the names in them are watched. */
+  /** Nodes that are watched, and whether the names in them are. */
   private readonly known: Map<string, boolean> = new Map();
-  private connection: Connection | undefined;
-  private readonly watcher: Watcher = event => this.heard(event);
+  /** The place of the last message that said that the names in a node have changed. */
+  private readonly changed: Map<string, number> = new Map();
 
   constructor(options: PerNodeOptions) {
     this.options = options;
@@ -37,96 +39,106 @@ export class PerNode {
     const { cluster, timeout } = this.options;
     await cluster.call({
       send: async (connection, deadline) => {
-        this.connection = connection;
-        const reads = paths.map(async path => this.readOne(connection, deadline, path, found));
-        await Promise.all(reads);
+        await Promise.all(paths.map(async path => this.readOne(connection, deadline, path, found)));
       },
       repeatable: true,
       timeout,
     });
   }
 
-  /** The next read of a node sets its watches anew. */
+  /** Takes note of an event; whether the node is one of those that are watched. */
+  heard(path: string, what: number, at: number): boolean {
+    if (!this.known.has(path)) return false;
+    if (what === happened.children) {
+      this.known.set(path, false);
+      this.changed.set(path, at);
+    }
+    return true;
+  }
+
+  /** On a new connection there are no watches: the next reads set all of them again. */
   forget(): void {
-    this.known.clear();
+    for (const path of [...this.known.keys()]) this.leave(path);
   }
 
   end(): void {
-    const { connection } = this;
-    if (connection === undefined) return;
-    const { dataWatchers, existenceWatchers, childWatchers } = connection.watcherManager;
-    for (const [watchers, kind] of [
-      [dataWatchers, watchKind.data],
-      [existenceWatchers, watchKind.data],
-      [childWatchers, watchKind.children],
-    ] as const) {
-      for (const [path, emitter] of Object.entries(watchers)) {
-        if (!emitter.listeners('notification').some(listener => listener === this.watcher)) continue;
-        emitter.removeListener('notification', this.watcher);
-        if (emitter.listenerCount('notification') > 0) continue;
-        delete watchers[path];
-        // Gone with its connection, or fired already.
-        connection.send(removeWatches(path, kind)).catch(() => undefined);
-      }
-    }
+    const { cluster, interest, timeout } = this.options;
+    const paths = [...this.known.keys()];
+    this.forget();
+    const left = paths.filter(path => !interest.has(path));
+    if (left.length === 0) return;
+    const send = async (connection: Connection, deadline: number): Promise<void> => {
+      // Some have fired, and are not there any more.
+      await Promise.allSettled(left.map(path => connection.send(removeWatches(path, watchKind.any), deadline)));
+    };
+    cluster.call({ send, repeatable: true, timeout }).catch(() => undefined);
+  }
+
+  private enter(path: string): void {
+    const { interest } = this.options;
+    if (this.known.has(path)) return;
+    this.known.set(path, false);
+    interest.set(path, (interest.get(path) ?? 0) + 1);
+  }
+
+  private leave(path: string): void {
+    const { interest } = this.options;
+    if (!this.known.delete(path)) return;
+    this.changed.delete(path);
+    const left = (interest.get(path) ?? 1) - 1;
+    if (left === 0) interest.delete(path);
+    else interest.set(path, left);
   }
 
   private async readOne(connection: Connection, deadline: number, path: string, found: Found): Promise<void> {
-    const { watcherManager: watchers } = connection;
-    watchers.registerDataWatcher(path, this.watcher);
-    const listing = 'prefix' in this.options.range && this.known.get(path) !== true;
-    if (listing) watchers.registerChildWatcher(path, this.watcher);
+    this.enter(path);
+    const listing = this.options.recursive && this.known.get(path) !== true;
     // Sent together, so that the watches are set when the node is told.
     const [node, names] = await Promise.allSettled([
       connection.send(getData(path, true), deadline),
       listing ? connection.send(getChildren(path, true), deadline) : undefined,
     ]);
-    if (node.status === 'rejected') {
-      if (!isFault(node.reason, code.noNode)) throw node.reason;
-      await this.absent(connection, deadline, path, found);
+    if (names.status === 'fulfilled' && names.value !== undefined) this.listed(path, names.value);
+    if (node.status === 'fulfilled') {
+      found(path, node.value.value, node.value);
+      // The names have changed since they were read, or since it was known that they had not.
+      if (this.options.recursive && this.known.get(path) === false) this.options.touched(path);
       return;
     }
-    if (names.status === 'fulfilled' && names.value !== undefined) this.listed(path, names.value.value);
-    else if (names.status === 'rejected') this.options.touched(path);
-    found(path, node.value.value, node.value);
+    if (!(node.reason instanceof Fault) || node.reason.code !== code.noNode) throw node.reason;
+    if (path === this.options.top) await this.awaited(connection, deadline, path, found);
+    else this.gone(path, node.reason, found);
   }
 
-  private listed(path: string, names: readonly string[]): void {
-    this.known.set(path, true);
+  private listed(path: string, { value: names, at }: Answer<readonly string[]>): void {
+    this.known.set(path, (this.changed.get(path) ?? -1) < at);
     for (const name of names) {
       const child = childOf(path, name);
-      if (this.known.has(child)) continue;
-      this.known.set(child, false);
-      this.options.touched(child);
+      if (!this.known.has(child)) this.options.touched(child);
     }
   }
 
-  /** Of what is not there only the coming can be watched; that is wanted of the topmost node alone. */
-  private async absent(connection: Connection, deadline: number, path: string, found: Found): Promise<void> {
-    const { watcherManager: watchers } = connection;
-    drop(watchers.dataWatchers, path, this.watcher);
-    drop(watchers.childWatchers, path, this.watcher);
-    const isTop = this.known.size === 0 || !this.known.has(path);
-    this.known.delete(path);
-    if (isTop) watchers.registerExistenceWatcher(path, this.watcher);
+  private gone(path: string, { zxid, at }: Fault, found: Found): void {
+    this.leave(path);
+    // It may have been made again when the names above it were read, and was known then.
+    const parent = parentOf(path);
+    if (this.known.get(parent) === true) {
+      this.known.set(parent, false);
+      this.options.touched(parent);
+    }
+    found(path, code.noNode, { value: undefined, zxid, at });
+  }
+
+  /** Of what is not there only the coming can be watched. */
+  private async awaited(connection: Connection, deadline: number, path: string, found: Found): Promise<void> {
+    this.known.set(path, false);
     try {
-      const answer = await connection.send(exists(path, isTop), deadline);
-      drop(watchers.existenceWatchers, path, this.watcher);
+      await connection.send(exists(path, true), deadline);
+      // It has come in the meantime.
       this.options.touched(path);
-      found(path, code.noNode, answer);
     } catch (error) {
-      if (!isFault(error, code.noNode)) throw error;
-      found(path, code.noNode, { value: undefined, zxid: 0n, at: Infinity });
+      if (!(error instanceof Fault) || error.code !== code.noNode) throw error;
+      found(path, code.noNode, { value: undefined, zxid: error.zxid, at: error.at });
     }
   }
-
-  private heard({ type, path }: StockEvent): void {
-    if (type === happened.children) this.known.set(path, false);
-    if (type === happened.deleted) this.known.delete(path);
-    this.options.touched(path);
-  }
-}
-
-function drop(watchers: Readonly<Record<string, NodeJS.EventEmitter>>, path: string, watcher: Watcher): void {
-  watchers[path]?.removeListener('notification', watcher);
 }

@@ -8,7 +8,7 @@ import { KvError } from '../../errors.js';
 import { keep$, Lease, momentOf, systemClock } from '../../lease.js';
 import { askedFor, countedOn } from './capabilities.js';
 import { type Client, openClient } from './client.js';
-import type { Call, Line } from './cluster.js';
+import { afterwards, type Call, type Line } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend, failureOf, translated } from './errors.js';
 import type { Settings } from './options.js';
@@ -116,7 +116,7 @@ export class SharedSession implements Line {
 
   /** As {@link Line.call}; `session-lost` once it is lost. */
   async call<T>({ send, repeatable, timeout }: Call<T>): Promise<T> {
-    const deadline = performance.now() + timeout;
+    const deadline = performance.now() + timeout + afterwards;
     await this.beginning;
     for (;;) {
       if (this.lost !== undefined) throw this.lost;

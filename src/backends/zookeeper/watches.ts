@@ -8,14 +8,14 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { Cluster } from './cluster.js';
 import { isFault, translated } from './errors.js';
 import { parentOf } from './keyspace.js';
-import { addWatch, code, happened, removeWatches, watchKind } from './wire.js';
+import { addWatch, code, removeWatches, watchKind } from './wire.js';
 
 /**
- * `event`: something befell that node. `reset`: something may have been missed. `alive`: the peer was heard.
+ * `event`: something befell that node, `at` a place among all messages as answers have one. `reset`: something may have been missed. `alive`: the peer was heard.
  * `refused`: the server has no such watches.
  */
 export type WatchMessage =
-  | { readonly type: 'event'; readonly path: string /** As in an answer. */; readonly at: number }
+  | { readonly type: 'event'; readonly path: string; readonly happened: number; readonly at: number }
   | { readonly type: 'reset' }
   | { readonly type: 'alive' }
   | { readonly type: 'refused' };
@@ -29,7 +29,9 @@ export class Watches {
   private readonly cluster: Cluster;
   private readonly timeout: number;
   private readonly watches: Map<string, Watch> = new Map();
-  /** Whether the server has no persistent watches. */
+  /** How many feeds look at each node of a server that has no persistent watches. */
+  readonly interest: Map<string, number> = new Map();
+  /** Whether the server has none. */
   private lacking = false;
 
   constructor(cluster: Cluster, timeout: number) {
@@ -101,9 +103,7 @@ export class Watches {
   }
 
   private event(type: number, path: string, at: number): void {
-    // Of a watch that is not recursive, about names: their own nodes' events tell the same.
-    if (type === happened.children) return;
-    const message: WatchMessage = { type: 'event', path, at };
+    const message: WatchMessage = { type: 'event', path, happened: type, at };
     for (let above = path; ; above = parentOf(above)) {
       const watch = this.watches.get(above);
       if (watch !== undefined && (above === path || watch.recursive))
