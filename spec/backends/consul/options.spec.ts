@@ -110,7 +110,8 @@ describe('on the wire', () => {
     let asked = 0;
     await start({ auth: { token: async () => `token-${++asked}` } });
     const { decide } = front;
-    front.decide = request => (request.headers['x-consul-token'] === 'token-1' ? { answer: { status: 403, body: 'ACL not found' } } : decide(request));
+    front.decide = request =>
+      request.headers['x-consul-token'] === 'token-1' ? { answer: { status: 403, body: 'ACL not found' } } : decide(request);
     expect(asked).toBe(0);
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.get(`k${i}`)).map(get => get.catch(() => undefined)));
     await store.put('k', 'x');

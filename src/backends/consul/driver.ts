@@ -137,7 +137,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const sessions = new Sessions({ cluster, least: settings.sessionTtlMin, timeout, ending });
   const expiries = new Expiries(sessions);
   const queries = new Queries({ cluster, keyspace, most: settings.connections.watches, timeout, silence });
-  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'default'), timeout, silence });
+  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'consistent'), timeout, silence });
   return {
     cluster,
     keyspace,

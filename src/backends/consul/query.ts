@@ -100,9 +100,11 @@ export class Queries {
     return this.ask(namesOf(keyspace.takesPath(path) ? path : keyspace.above(path)), query, heard);
   }
 
+  /** Of a leader that has all that was acknowledged: one that was just elected may still be behind. */
   private ask(request: Request, query: Query, heard: () => void): Promise<Answer> {
     const { cluster, timeout } = this.options;
-    return cluster.query(request, { patience: timeout, blocking: false, heard }, query.started);
+    const consistent = { ...request, query: { ...request.query, consistent: '' } };
+    return cluster.query(consistent, { patience: timeout, blocking: false, heard }, query.started);
   }
 
   private block(request: Request, index: bigint, query: Query, heard: () => void): Promise<Answer> | undefined {
