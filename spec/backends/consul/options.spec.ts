@@ -38,7 +38,7 @@ describe('options of consul()', () => {
   ])('the URL %s is refused, without what is secret in it', async (url, message) => {
     const error = await open(url).catch((reason: unknown) => reason as Error);
     expect(error).toMatchObject({ code: 'invalid', message: expect.stringMatching(message) as string });
-    expect(String(error)).not.toContain('secret');
+    expect((error as Error).message).not.toContain('secret');
   });
 
   test('what a session may be at least and what a strong read asks for show in the capabilities', () => {

@@ -19,7 +19,7 @@ import type {
 import { Running } from '../../running.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Cluster } from './cluster.js';
-import { Committer, type Transaction, type Write } from './commit.js';
+import { Committer } from './commit.js';
 import { backend } from './errors.js';
 import { Expiries } from './expiry.js';
 import { Feeds } from './feed.js';
@@ -31,6 +31,7 @@ import { Locks } from './lock.js';
 import type { Settings } from './options.js';
 import { Queries } from './query.js';
 import { Sessions } from './session.js';
+import type { Transaction, Write } from './write.js';
 
 type ReadCall = Call & { readonly consistency: 'strong' | 'stale' };
 
