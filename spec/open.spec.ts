@@ -19,7 +19,7 @@ describe('open', () => {
   test.each([
     [
       'nosuch://h',
-      /unknown scheme "nosuch:" .* known are etcd:, etcds:, lmdb:, memory:, redis:, redis\+cluster:, redis\+sentinel:, rediss:, rediss\+cluster:, rediss\+sentinel:$/,
+      /unknown scheme "nosuch:" .* known are consul:, consuls:, etcd:, etcds:, lmdb:, memory:, redis:, redis\+cluster:, redis\+sentinel:, rediss:, rediss\+cluster:, rediss\+sentinel:$/,
     ],
     ['lmbd:./data', /did you mean "lmdb:"\?/],
     ['constructor:x', /unknown scheme/],
@@ -45,7 +45,9 @@ describe('open', () => {
     const store = await open('mine:anything', { schemes });
     expect(store.backend).toBe('memory');
     await store.close();
-    await expect(open('nosuch:', { schemes })).rejects.toThrow(/known are etcd:, etcds:, lmdb:, memory:, redis:.*, mine:/);
+    await expect(open('nosuch:', { schemes })).rejects.toThrow(
+      /known are consul:, consuls:, etcd:, etcds:, lmdb:, memory:, redis:.*, mine:/,
+    );
   });
 
   test('refuses options that it does not know', async () => {

@@ -16,6 +16,8 @@ export interface OpenOptions extends StoreOptions {
 
 /** A backend is loaded when its scheme is asked for, and its client with it. */
 const known: Readonly<Record<string, Scheme>> = {
+  consul: async address => (await import('./backends/consul/url.js')).fromAddress(address),
+  consuls: async address => (await import('./backends/consul/url.js')).fromAddress(address),
   etcd: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),

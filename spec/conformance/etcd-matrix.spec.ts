@@ -1,5 +1,5 @@
 /** The conformance suite on etcd's other configurations: a subset in an everyday run, all of it in a full one. */
-import { startEtcd, startEtcdCluster } from '../servers/etcd.js';
+import { etcdUsers, startEtcd, startEtcdCluster } from '../servers/etcd.js';
 import { describeProgram } from '../servers/suite.js';
 import { suiteOnEtcd } from './etcd.js';
 import { otherConfiguration } from './matrix.js';
@@ -10,6 +10,13 @@ describeProgram('etcd', 'conformance of three members', found => {
 
 describeProgram('etcd', 'conformance with TLS and client certificates', found => {
   suiteOnEtcd({ name: 'etcd TLS', start: async () => [await startEtcd(found, { tls: true })] }, otherConfiguration);
+});
+
+describeProgram('etcd', 'conformance with a user whose tokens lapse', found => {
+  const start = async (): Promise<Awaited<ReturnType<typeof startEtcd>>[]> => [
+    await startEtcd(found, { auth: true, args: ['--auth-token-ttl', '2'] }),
+  ];
+  suiteOnEtcd({ name: 'etcd user', user: etcdUsers.root, start }, otherConfiguration);
 });
 
 describeProgram('etcd34', 'conformance of 3.4', found => {

@@ -5,30 +5,28 @@ import type { Core } from '../core.js';
 import type { Feed, Session } from '../driver.js';
 import { type Entry, sameEntry, type Value } from '../entry.js';
 import { KvError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { commit, putOp } from '../transaction.js';
 import { grantedTtl } from '../ttl.js';
 
 /** As {@link Store.keepAlive$}. */
 export function keepAlive$(core: Core, scope: Scope, key: string, value: Value, options: { ttl: number }): Observable<Entry> {
   const { driver } = core;
-  return core.known(
-    defer(() => {
-      const name = scope.key(key);
-      checkOptions(options, ['ttl'], 'keepAlive$');
-      const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
-      const op = putOp(core, name, value, undefined);
-      const registered$ = (session: Session): Observable<Entry> =>
-        from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout })).pipe(
-          switchMap(([result]) => {
-            const entry = result?.entry;
-            if (entry === undefined) throw new KvError('internal', 'the driver returned no entry for a put');
-            return concat(of(scope.entry(entry)), gone$(core, entry, key));
-          }),
-        );
-      return core.session$(ttl).pipe(switchMap(registered$), takeUntil(core.closed$));
-    }),
-  );
+  return core.known$(() => {
+    const name = scope.key(key);
+    checkKnown(options, ['ttl'], 'keepAlive$');
+    const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
+    const op = putOp(core, name, value, undefined);
+    const registered$ = (session: Session): Observable<Entry> =>
+      from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout }, results => results)).pipe(
+        switchMap(([result]) => {
+          const entry = result?.entry;
+          if (entry === undefined) throw new KvError('internal', 'the driver returned no entry for a put');
+          return concat(of(scope.entry(entry)), gone$(core, entry, key));
+        }),
+      );
+    return core.session$(ttl).pipe(switchMap(registered$), takeUntil(core.closed$));
+  });
 }
 
 /** Never emits; errors `session-lost` when the key is no longer what we wrote. */

@@ -37,15 +37,18 @@ export class Operator {
     return leases.length;
   }
 
-  /** Keys that begin so. */
+  /** How many keys begin so. */
   async count(prefix: string): Promise<number> {
+    return (await this.keys(prefix)).length;
+  }
+
+  /** The keys that begin so, in the order of their creation. */
+  async keys(prefix: string): Promise<string[]> {
     const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
-    const { count = '0' } = await this.call<{ count?: string }>('kv/range', {
-      key: base64(prefix),
-      range_end: base64(end),
-      count_only: true,
-    });
-    return Number(count);
+    const order = { sort_target: 'CREATE', sort_order: 'ASCEND', keys_only: true };
+    const range = { key: base64(prefix), range_end: base64(end), ...order };
+    const { kvs = [] } = await this.call<{ kvs?: { key: string }[] }>('kv/range', range);
+    return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
   }
 
   async revision(): Promise<bigint> {

@@ -3,13 +3,15 @@
  *
  * Its own watcher loses events, its lease tells a loss late, its circuit breaker refuses a healthy server, and its
  * random choice of hosts makes failures of what another would have answered; so only its raw calls are used, and the
- * raw streams, its TLS and its login.
+ * raw streams and its TLS.
  */
 import { createPrivateKey } from 'node:crypto';
 import type { TlsOptions } from '../../tls.js';
 import { KvError } from '../../errors.js';
 import { backend, notLoaded } from './errors.js';
+import { type AuthService, Login, type Metadata } from './login.js';
 import type { Settings } from './options.js';
+import type { Sending } from './sending.js';
 import type * as wire from './wire.js';
 
 /** One member, and one connection to it. */
@@ -19,24 +21,22 @@ export interface Client {
   readonly native: unknown;
   /** `performance.now()` of the last answer of any kind. */
   heardAt: number;
-  range(request: wire.RangeRequest, deadline: number): Promise<wire.RangeResponse>;
-  put(request: wire.PutRequest, deadline: number): Promise<wire.PutResponse>;
-  delete(request: wire.KeyRange, deadline: number): Promise<wire.DeleteResponse>;
-  transact(request: wire.TxnRequest, deadline: number): Promise<wire.TxnResponse>;
+  range(request: wire.RangeRequest, sending: Sending): Promise<wire.RangeResponse>;
+  put(request: wire.PutRequest, sending: Sending): Promise<wire.PutResponse>;
+  delete(request: wire.KeyRange, sending: Sending): Promise<wire.DeleteResponse>;
+  transact(request: wire.TxnRequest, sending: Sending): Promise<wire.TxnResponse>;
   /** @param seconds of ttl */
-  grant(seconds: number, deadline: number): Promise<wire.GrantResponse>;
-  revoke(lease: string, deadline: number): Promise<unknown>;
-  status(deadline: number): Promise<wire.StatusResponse>;
-  members(deadline: number): Promise<wire.MembersResponse>;
+  grant(seconds: number, sending: Sending): Promise<wire.GrantResponse>;
+  revoke(lease: string, sending: Sending): Promise<unknown>;
+  status(sending: Sending): Promise<wire.StatusResponse>;
+  members(sending: Sending): Promise<wire.MembersResponse>;
   watch(): Promise<wire.Duplex<wire.WatchRequest, wire.WatchResponse>>;
   keepAlive(): Promise<wire.Duplex<{ readonly ID: string }, wire.KeepAliveResponse>>;
-  /** No more calls; those under way go on to their deadlines. */
+  /** No more calls; those under way go on until they are called off. */
   close(): void;
 }
 
 interface CallOptions {
-  /** Epoch ms. */
-  readonly deadline?: number;
   readonly interceptors?: readonly unknown[];
 }
 
@@ -45,6 +45,7 @@ type Unary<Request, Response> = (request: Request, options: CallOptions) => Prom
 /** What we rely on of etcd3: members that its own types mark as internal. */
 interface Etcd3 {
   readonly kv: {
+    readonly client: Pool;
     range: Unary<wire.RangeRequest, wire.RangeResponse>;
     put: Unary<wire.PutRequest, wire.PutResponse>;
     deleteRange: Unary<wire.KeyRange, wire.DeleteResponse>;
@@ -59,6 +60,12 @@ interface Etcd3 {
   readonly maintenance: { status(options: CallOptions): Promise<wire.StatusResponse> };
   readonly cluster: { memberList: Unary<object, wire.MembersResponse> };
   close(): void;
+}
+
+/** Where all calls of an Etcd3 go through. */
+interface Pool {
+  authenticator: Pick<Login, 'getMetadata' | 'invalidateMetadata'>;
+  readonly hosts: readonly { getServiceClient(name: 'Auth'): AuthService }[];
 }
 
 type Etcd3Class = new (options: object) => Etcd3;
@@ -80,7 +87,6 @@ export async function openClient(settings: Settings, host: string, generation: s
     // Asks for TLS also where there are no certificates of our own.
     hosts: tls === undefined ? host : `https://${host}`,
     ...(tls === undefined || (tls.ca === undefined && tls.cert === undefined) ? {} : { credentials: credentialsOf(tls) }),
-    ...(auth === undefined ? {} : { auth: { ...auth, callOptions: () => ({ deadline: Date.now() + patience }) } }),
     faultHandling: { host: () => noPolicy, global: noPolicy },
     grpcOptions: {
       'grpc.primary_user_agent': `rxkv-${generation}`,
@@ -94,6 +100,12 @@ export async function openClient(settings: Settings, host: string, generation: s
       ...(tls?.servername === undefined ? {} : { 'grpc.ssl_target_name_override': tls.servername }),
     },
   });
+  if (auth !== undefined) {
+    const pool = etcd3.kv.client;
+    const { authenticator } = pool;
+    const service = (): AuthService => (pool.hosts[0] as Pool['hosts'][number]).getServiceClient('Auth');
+    pool.authenticator = new Login({ auth, service, blank: () => authenticator.getMetadata(), patience });
+  }
   return clientOf(host, etcd3);
 }
 
@@ -107,24 +119,19 @@ function clientOf(host: string, etcd3: Etcd3): Client {
     host,
     native: etcd3,
     heardAt: 0,
-    range: (request, deadline) => kv.range(request, { deadline }).then(heard),
-    put: (request, deadline) => kv.put(request, { deadline }).then(heard),
-    delete: (request, deadline) => kv.deleteRange(request, { deadline }).then(heard),
-    transact: (request, deadline) => kv.txn(request, { deadline }).then(heard),
-    grant: (seconds, deadline) => leaseClient.leaseGrant({ TTL: seconds }, { deadline }).then(heard),
-    revoke: (lease, deadline) => leaseClient.leaseRevoke({ ID: lease }, { deadline }).then(heard),
-    status: deadline => maintenance.status({ deadline }).then(heard),
-    members: deadline => cluster.memberList({}, { deadline }).then(heard),
+    range: (request, sending) => kv.range(request, sending).then(heard),
+    put: (request, sending) => kv.put(request, sending).then(heard),
+    delete: (request, sending) => kv.deleteRange(request, sending).then(heard),
+    transact: (request, sending) => kv.txn(request, sending).then(heard),
+    grant: (seconds, sending) => leaseClient.leaseGrant({ TTL: seconds }, sending).then(heard),
+    revoke: (lease, sending) => leaseClient.leaseRevoke({ ID: lease }, sending).then(heard),
+    status: sending => maintenance.status(sending).then(heard),
+    members: sending => cluster.memberList({}, sending).then(heard),
     watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
     keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
     close: () => etcd3.close(),
   };
   return client;
-}
-
-interface Metadata {
-  clone(): Metadata;
-  set(name: string, value: string): void;
 }
 
 interface Call {
@@ -136,7 +143,7 @@ function wantsLeader(options: unknown, nextCall: (options: unknown) => Call): Ca
   const call = nextCall(options);
   const start = call.start.bind(call);
   call.start = (metadata, listener) => {
-    // etcd3 shares the metadata of one login among all calls.
+    // One login's metadata is shared among all calls.
     const own = metadata.clone();
     own.set('hasleader', 'true');
     start(own, listener);

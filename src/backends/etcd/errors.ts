@@ -1,5 +1,6 @@
 /** Errors: what etcd, gRPC and etcd3 say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+import { LoginFailed } from './login.js';
 
 export const backend = 'etcd';
 
@@ -67,6 +68,10 @@ const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new 
 
 /** What an error of the client means. */
 export function failureOf(error: unknown): Failure {
+  if (error instanceof LoginFailed) {
+    const failure = failureOf(error.cause);
+    return failure.fate === 'unknown' ? { ...failure, fate: 'unsent' } : failure;
+  }
   const text = error instanceof Error ? error.message : String(error);
   const status = statusOf(error, text);
   const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];

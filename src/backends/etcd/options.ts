@@ -46,15 +46,12 @@ export function settingsOf(options: EtcdOptions): Settings {
   const bytes = byteLength(root);
   if (bytes > mostRoot) throw invalid(`the root of ${where} has ${bytes} bytes of UTF-8, over the maximum of ${mostRoot}`);
   const [tls, auth] = [tlsOf(options.tls, where), authOf(options.auth, where)];
-  return { hosts: hostsOf(hosts, usualPort, where), root, tls: supportedTls(tls, auth), auth: supportedAuth(auth), members };
+  return { hosts: hostsOf(hosts, usualPort, where), root, tls: supportedTls(tls), auth: supportedAuth(auth), members };
 }
 
-function supportedTls(tls: TlsOptions | undefined, auth: Auth | undefined): TlsOptions | undefined {
+function supportedTls(tls: TlsOptions | undefined): TlsOptions | undefined {
   if (tls?.rejectUnauthorized === false)
     throw unsupported('tls.rejectUnauthorized: false of etcd(): the client etcd3 always verifies the server. Give its authority as tls.ca');
-  // etcd3 asks for its token on a channel of its own, to which it does not pass the name.
-  if (tls?.servername !== undefined && auth !== undefined)
-    throw unsupported('tls.servername together with auth of etcd(): the client etcd3 logs in under the name of the host');
   return tls;
 }
 

@@ -7,7 +7,7 @@
 import { asKvError, type KvError } from '../../errors.js';
 import type { Keyspace } from './keyspace.js';
 import { type Instant, live } from './row.js';
-import type { Batch, Logged, LogRecord, Row, SessionRow, View, Write } from './table.js';
+import type { Batch, Logged, LogRecord, ReadRow, Row, SessionRow, View, Write } from './table.js';
 
 /** What one call does to a draft, and what it answers. It may run more than once, each time on a new draft. */
 export type Step<R> = (draft: Draft) => R;
@@ -21,7 +21,8 @@ export class Draft {
   readonly view: View;
   readonly at: Instant;
   private readonly rows: Map<string, Edit<Row>> = new Map();
-  private readonly sessions: Map<string, Edit<SessionRow>> = new Map();
+  /** Made when needed: most drafts have none. */
+  private sessions: Map<string, Edit<SessionRow>> | undefined;
   private readonly log: LogRecord[] = [];
   private changes: Logged[] = [];
 
@@ -50,9 +51,9 @@ export class Draft {
   }
 
   /** The row as it stands, whether or not it is still alive. */
-  row(key: string): Row | undefined {
+  row(key: string, options?: ReadRow): Row | undefined {
     const edit = this.rows.get(key);
-    return edit === undefined ? this.view.row(key) : edit.after;
+    return edit === undefined ? this.view.row(key, options) : edit.after;
   }
 
   /** The row if it is alive. */
@@ -74,7 +75,7 @@ export class Draft {
   }
 
   session(id: string): SessionRow | undefined {
-    const edit = this.sessions.get(id);
+    const edit = this.sessions?.get(id);
     return edit === undefined ? this.view.session(id) : edit.after;
   }
 
@@ -88,8 +89,9 @@ export class Draft {
     });
   }
 
-  put(row: Row): void {
-    this.edit(row.key, row);
+  /** @param before  the row that it replaces, as {@link row} has it */
+  put(row: Row, before: Row | undefined): void {
+    this.edit(row.key, row, before);
     this.changes.push({ put: row.key });
   }
 
@@ -121,7 +123,7 @@ export class Draft {
       if (after !== undefined) writes.push({ put: after, before });
       else if (before !== undefined) writes.push({ remove: before });
     }
-    for (const { before, after } of this.sessions.values()) {
+    for (const { before, after } of this.sessions?.values() ?? []) {
       if (after !== undefined) writes.push({ session: after, before });
       else if (before !== undefined) writes.push({ endSession: before });
     }
@@ -129,13 +131,14 @@ export class Draft {
   }
 
   // Several steps may write one key: the table sees the first `before` and the last `after`.
-  private edit(key: string, after: Row | undefined, known?: Row): void {
+  private edit(key: string, after: Row | undefined, before: Row | undefined): void {
     const edit = this.rows.get(key);
-    if (edit === undefined) this.rows.set(key, { before: known ?? this.view.row(key), after });
+    if (edit === undefined) this.rows.set(key, { before, after });
     else edit.after = after;
   }
 
   private editSession(id: string, after: SessionRow | undefined): void {
+    this.sessions ??= new Map();
     const edit = this.sessions.get(id);
     if (edit === undefined) this.sessions.set(id, { before: this.view.session(id), after });
     else edit.after = after;
