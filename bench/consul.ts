@@ -48,8 +48,9 @@ async function rates({ raw, store, root }: Sides): Promise<Row[]> {
     raw: async () => raw.kv.set(`${root}/${pick(keys, ++turn)}`, Buffer.from(valueOf(turn))),
     rxkv: async () => store.put(pick(keys, ++turn), valueOf(turn)),
   };
+  // Of the same consistency as ours.
   const get = {
-    raw: async (i: number) => raw.kv.get(`${root}/${pick(keys, i)}`),
+    raw: async (i: number) => raw.kv.get({ key: `${root}/${pick(keys, i)}`, consistent: true } as never),
     rxkv: async (i: number) => store.get(pick(keys, i)),
   };
   const puts64 = await contest({ raw: byWorkers(64, 640, put.raw), rxkv: byWorkers(64, 640, put.rxkv) }, { rounds });

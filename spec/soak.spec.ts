@@ -19,4 +19,3 @@ test('processes that write, follow and lock while they are killed come to one st
   const told = ['writes acknowledged', 'readers killed', 'candidates killed', 'sections under the lock', 'log reaches back to'];
   expect(told.filter(what => !(figure(what) > 0))).toEqual([]);
 });
-});

@@ -105,7 +105,9 @@ describeProgram('consul', 'connections to consul', found => {
     for (const subscription of subscriptions) subscription.unsubscribe();
     // Those for calls stay, of which there are thirty at most.
     await until('our sockets to be closed', async () => (await connectionsTo(server.port)).ours <= before.ours + 30, { within: 1000 });
-    await until('the agent to have let go of them', async () => (await connectionsTo(server.port)).theirs <= before.theirs + 30, { within: 6000 });
+    await until('the agent to have let go of them', async () => (await connectionsTo(server.port)).theirs <= before.theirs + 30, {
+      within: 6000,
+    });
   }, 60_000);
 
   test('three stores of one process share what an agent takes', async () => {

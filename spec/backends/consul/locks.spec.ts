@@ -211,7 +211,9 @@ describeProgram('consul', 'locks of consul', found => {
     const first = driver.acquire$?.(live, '~rxkv/k', value).subscribe(({ fence }) => fences.push(fence));
     await until('the first to hold', () => fences.length === 1);
     let behind = 0;
-    driver.acquire$?.(live, '~rxkv/k', value, () => behind++).subscribe({ next: ({ fence }) => fences.push(fence), error: () => undefined });
+    driver
+      .acquire$?.(live, '~rxkv/k', value, () => behind++)
+      .subscribe({ next: ({ fence }) => fences.push(fence), error: () => undefined });
     await until('the second to be behind', () => behind > 0);
     expect(fences.length).toBe(1);
     first?.unsubscribe();

@@ -38,7 +38,7 @@ describe('options of consul()', () => {
   ])('the URL %s is refused, without what is secret in it', async (url, message) => {
     const error = await open(url).catch((reason: unknown) => reason as Error);
     expect(error).toMatchObject({ code: 'invalid', message: expect.stringMatching(message) as string });
-    expect(String(error)).not.toContain('secret');
+    expect((error as Error).message).not.toContain('secret');
   });
 
   test('what a session may be at least and what a strong read asks for show in the capabilities', () => {
@@ -110,7 +110,8 @@ describe('on the wire', () => {
     let asked = 0;
     await start({ auth: { token: async () => `token-${++asked}` } });
     const { decide } = front;
-    front.decide = request => (request.headers['x-consul-token'] === 'token-1' ? { answer: { status: 403, body: 'ACL not found' } } : decide(request));
+    front.decide = request =>
+      request.headers['x-consul-token'] === 'token-1' ? { answer: { status: 403, body: 'ACL not found' } } : decide(request);
     expect(asked).toBe(0);
     await Promise.all(Array.from({ length: 8 }, (_, i) => store.get(`k${i}`)).map(get => get.catch(() => undefined)));
     await store.put('k', 'x');

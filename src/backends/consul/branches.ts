@@ -2,14 +2,15 @@
  * Branches: what changed in a large tree, found by the indices of its prefixes instead of reading all of it.
  *
  * Consul tells an index of any prefix, which moves with what is below it alone. So the changed directories are found by
- * descending along their names, and only they are read. That adds up to one state where the index of the whole has not
- * moved meanwhile.
+ * descending along their names, and only they are read. That adds up to one state where nothing
+ * that was seen is newer than the names of the first level.
  */
 import type { Cluster } from './cluster.js';
 import { type Get, type Got, read } from './get.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Keyspace } from './keyspace.js';
-import { type KvPair, parsed } from './wire.js';
+import type { Level } from './state.js';
+import { type KvPair, type Names, namesIn, namesOf } from './wire.js';
 
 export interface BranchesOptions {
   readonly cluster: Cluster;
@@ -31,12 +32,6 @@ export interface Part {
   readonly pairs: readonly KvPair[];
 }
 
-/** The names of a level, and the index of all below it. */
-interface Names {
-  readonly names: readonly string[];
-  readonly index: bigint;
-}
-
 /** Keys of the first level that are read one by one. */
 const mostLeaves = 256;
 /** Directories that are asked for their index one by one. */
@@ -48,7 +43,10 @@ export class Branches {
   private readonly options: BranchesOptions;
   private readonly prefix: string;
   /** The index up to which all is known, for directories that were not read since. */
-  private readonly since: bigint;
+  private since: bigint;
+  /** The newest index of anything that was seen in this round. */
+  private newest = 0n;
+  /** Of directories that were read since. */
   private readonly read: Map<string, bigint> = new Map();
 
   /**
@@ -65,25 +63,33 @@ export class Branches {
    * What changed since the last growth, or since the beginning; undefined where it is cheaper to read all of it, and
    * where it never came to rest.
    *
-   * @param known  the directories of the first level that are known
+   * @param known  the first level as far as it is known
+   * @param told  the first level as Consul tells it
    */
-  async grow(known: ReadonlySet<string>): Promise<Growth | undefined> {
+  async grow(known: Level, told: Names): Promise<Growth | undefined> {
     const parts: Part[] = [];
-    let level = await this.names(this.prefix);
+    let level = told;
     for (let round = 1; round <= mostRounds; round++) {
+      if (round > 1) level = await this.names(this.prefix);
       const directories = level.names.filter(name => name.endsWith('/'));
       const leaves = level.names.filter(name => !name.endsWith('/'));
       if (leaves.length > mostLeaves || directories.length === 0) return undefined;
+      this.newest = level.index;
       const changed = await this.changed(directories);
       parts.push(...(await Promise.all(changed.map(async directory => this.directory(directory)))));
       const there = new Set(directories);
-      for (const gone of known) if (!there.has(gone)) parts.push({ covers: key => key.startsWith(gone), pairs: [] });
-      parts.push(await this.level(leaves));
-      const after = await this.names(this.prefix);
-      if (after.index === level.index) return { index: after.index, parts };
-      level = after;
+      for (const gone of known.directories) if (!there.has(gone)) parts.push({ covers: key => key.startsWith(gone), pairs: [] });
+      if (leaves.length > 0 || known.leaves) parts.push(await this.leaves(leaves));
+      // Nothing that was seen is newer than the names: so all of it was so at their index.
+      if (this.newest === level.index) return this.grown(level.index, parts);
     }
     return undefined;
+  }
+
+  private grown(index: bigint, parts: readonly Part[]): Growth {
+    this.since = index;
+    this.read.clear();
+    return { index, parts };
   }
 
   /** Those of the directories whose index has moved. They are in order, and so share the beginnings of their names. */
@@ -93,6 +99,7 @@ export class Branches {
       groups.map(async group => {
         const [first = ''] = group;
         const { index } = await this.names(group.length === 1 ? first : shared(group));
+        if (index > this.newest) this.newest = index;
         if (group.every(name => index <= (this.read.get(name) ?? this.since))) return [];
         return group.length === 1 ? group : this.changed(group);
       }),
@@ -104,21 +111,25 @@ export class Branches {
     const { cluster, keyspace, timeout } = this.options;
     const { pairs, index } = await read(cluster, keyspace, { key: directory, tree: true, query: {}, timeout });
     this.read.set(directory, index);
+    if (index > this.newest) this.newest = index;
     return { covers: key => key.startsWith(directory), pairs };
   }
 
-  private async level(leaves: readonly string[]): Promise<Part> {
+  private async leaves(leaves: readonly string[]): Promise<Part> {
     const { gets, timeout } = this.options;
     const pairs = await Promise.all(leaves.map(async key => gets({ key, timeout, abandoned: false })));
+    for (const pair of pairs) {
+      // One that is gone went after its name was read.
+      const index = pair === undefined ? this.newest + 1n : BigInt(pair.ModifyIndex);
+      if (index > this.newest) this.newest = index;
+    }
     const { length } = this.prefix;
     return { covers: key => key.indexOf('/', length) === -1, pairs: pairs.filter(pair => pair !== undefined) };
   }
 
   private async names(prefix: string): Promise<Names> {
     const { cluster, timeout } = this.options;
-    const query = { keys: '', separator: '/' };
-    const answer = await cluster.call({ method: 'GET', path: '/kv/{key}', key: prefix, query }, { repeatable: true, timeout });
-    return { names: answer.status === 404 ? [] : parsed<readonly string[]>(answer), index: answer.index };
+    return namesIn(await cluster.call(namesOf(prefix), { repeatable: true, timeout }));
   }
 }
 

@@ -128,18 +128,18 @@ class Following {
     const sent = performance.now();
     const moved = queries.moved(this.range, this.index, this.query, this.heard);
     if (moved === undefined) return this.poll();
-    const index = await moved;
-    if (!this.follows(index, performance.now() - sent)) return;
+    const told = await moved;
+    if (!this.follows(told.index, performance.now() - sent)) return;
     const path = keyspace.path(this.range);
     this.branches ??= new Branches(this.options, path, this.index);
-    const growth = await this.branches.grow(this.state.directories(path));
+    const growth = await this.branches.grow(this.state.level(path), told);
     if (growth === undefined) {
       // Too many keys side by side, or no rest between the writes: all of it is one answer, and one state.
       this.flat = true;
       this.index = 0n;
       return;
     }
-    if (growth.index < index) return this.restart();
+    if (growth.index < told.index) return this.restart();
     this.index = growth.index;
     this.news(
       growth.parts.flatMap(({ covers, pairs }) => this.state.replace(covers, pairs, this.trusted)),

@@ -9,7 +9,7 @@ import type { Cluster } from './cluster.js';
 import { isRefusedPath } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { Slots } from './slots.js';
-import { type Answer, pairsOf, type Request, type Seen, txnBody, txnPairs } from './wire.js';
+import { type Answer, type Names, namesIn, namesOf, pairsOf, type Request, type Seen, txnBody, txnPairs } from './wire.js';
 
 export interface QueriesOptions {
   readonly cluster: Cluster;
@@ -71,9 +71,9 @@ export class Queries {
     return (await this.names(this.options.keyspace.path(range), query, heard)).index;
   }
 
-  /** The index once it has moved, as {@link later}. */
-  moved(range: Range, index: bigint, query: Query, heard: () => void): Promise<bigint> | undefined {
-    return this.block(namesOf(this.options.keyspace.path(range)), index, query, heard)?.then(answer => answer.index);
+  /** The names alone, as {@link later}. */
+  moved(range: Range, index: bigint, query: Query, heard: () => void): Promise<Names> | undefined {
+    return this.block(namesOf(this.options.keyspace.path(range)), index, query, heard)?.then(namesIn);
   }
 
   /** What is there when it is no longer as it was at the index, or after the wait; undefined where no slot is free. */
@@ -131,9 +131,4 @@ export class Queries {
 
 function requestOf(range: Range, path: string): Request {
   return { method: 'GET', path: '/kv/{key}', key: path, query: 'key' in range ? {} : { recurse: '' } };
-}
-
-/** The names of the first level, which wake as all that lies below does. */
-function namesOf(path: string): Request {
-  return { method: 'GET', path: '/kv/{key}', key: path, query: { keys: '', separator: '/' } };
 }

@@ -10,6 +10,11 @@ interface Known {
   readonly entry: Entry;
 }
 
+export interface Level {
+  readonly directories: ReadonlySet<string>;
+  readonly leaves: boolean;
+}
+
 export class State {
   private readonly keyspace: Keyspace;
   private readonly range: Range;
@@ -29,18 +34,18 @@ export class State {
     return this.known.map(({ entry }) => entry);
   }
 
-  /** The directories of the first level below a prefix, as Consul knows them. */
-  directories(prefix: string): Set<string> {
+  /** The first level below a prefix, as Consul knows it: its directories, and whether there are keys besides. */
+  level(prefix: string): Level {
     const directories = new Set<string>();
+    let leaves = false;
     let last = '';
     for (const { pair } of this.known) {
       if (last !== '' && pair.Key.startsWith(last)) continue;
       const end = pair.Key.indexOf('/', prefix.length);
-      if (end === -1) continue;
-      last = pair.Key.slice(0, end + 1);
-      directories.add(last);
+      if (end === -1) leaves = true;
+      else directories.add((last = pair.Key.slice(0, end + 1)));
     }
-    return directories;
+    return { directories, leaves };
   }
 
   /**
@@ -75,7 +80,7 @@ export class State {
       now.push(known);
     }
     if (matched.size < before.length) for (const old of before) if (!matched.has(old)) changes.push({ delete: old.entry.key });
-    this.known = beside.length === 0 ? now : [...beside, ...now];
+    this.known = beside.length === 0 ? now : beside.concat(now);
     return changes;
   }
 

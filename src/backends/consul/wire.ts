@@ -41,6 +41,13 @@ export interface Seen {
   readonly index: bigint;
 }
 
+/** The names of the first level below a prefix, and the index of all that lies below it. */
+export interface Names {
+  /** Directories end in '/'. */
+  readonly names: readonly string[];
+  readonly index: bigint;
+}
+
 /** One step of a transaction, in the order in which they are carried out. */
 export interface Step {
   readonly verb:
@@ -99,6 +106,15 @@ export function parsed<T>({ body }: Answer): T {
 /** The pairs of an answer of the key-value store; none where there is no such key. */
 export function pairsOf(answer: Answer): readonly KvPair[] {
   return answer.status === 404 ? [] : parsed<readonly KvPair[]>(answer);
+}
+
+/** The names of the first level, which wake as all that lies below does. */
+export function namesOf(path: string): Request {
+  return { method: 'GET', path: '/kv/{key}', key: path, query: { keys: '', separator: '/' } };
+}
+
+export function namesIn(answer: Answer): Names {
+  return { names: answer.status === 404 ? [] : parsed<readonly string[]>(answer), index: answer.index };
 }
 
 /** The pairs that a transaction read; none where one was absent. */

@@ -102,6 +102,16 @@ export function isCompacted(error: unknown): boolean {
   return /revision has been compacted|is a future revision/.test(text);
 }
 
+/** Whether the token that was sent has lapsed, or was given before the rights were changed. */
+export function isTokenRefused(reason: string): boolean {
+  return /invalid auth token|auth store is old/.test(reason);
+}
+
+/** Whether a member said that it knows no leader. */
+export function hasNoLeader(error: Error): boolean {
+  return /no leader/.test(error.message);
+}
+
 /** Why the package etcd3 could not be loaded. */
 export function notLoaded(error: unknown): KvError {
   const missing =

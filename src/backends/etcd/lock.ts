@@ -26,7 +26,8 @@ import type { Grant, Session } from '../../driver.js';
 import type { Cluster } from './cluster.js';
 import type { Committer } from './commit.js';
 import type { Keyspace } from './keyspace.js';
-import type { WatchMessage, Watches } from './watches.js';
+import type { WatchMessage } from './watch.js';
+import type { Watches } from './watches.js';
 import type { RangeRequest } from './wire.js';
 
 export interface LocksOptions {
