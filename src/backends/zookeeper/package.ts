@@ -101,18 +101,8 @@ export interface Package {
   readonly TransactionResponse: new () => JuteRecord;
 }
 
-let loading: Promise<Package> | undefined;
-
 /** @throws KvError `unsupported` where it is not installed */
-export function loadPackage(): Promise<Package> {
-  loading ??= load();
-  loading.catch(() => {
-    loading = undefined;
-  });
-  return loading;
-}
-
-async function load(): Promise<Package> {
+export async function loadPackage(): Promise<Package> {
   try {
     const [client, manager, jute] = await Promise.all([
       import('node-zookeeper-client'),
