@@ -368,6 +368,12 @@ describe('a folder of somebody else', () => {
     });
   });
 
+  test('that the file system does not give is inaccessible, and not called damaged', async () => {
+    const path = join(folders.fresh(), 'loop');
+    symlinkSync(path, path);
+    expect(await inspect(path)).toMatchObject({ verdict: 'inaccessible', problems: [{ wrong: `${path} could not be read (ELOOP)` }] });
+  });
+
   test('is read through a link, and where it has other files, they are listed', async () => {
     const path = await database();
     writeFileSync(join(path, 'notes.txt'), 'hello');
