@@ -54,3 +54,15 @@ export function inFlight(width: number, times: number, work: (i: number) => unkn
     return width * times;
   };
 }
+
+/** `count` calls by so many callers, each of whom awaits one before the next, as a piece. */
+export function byWorkers(callers: number, count: number, work: (i: number) => PromiseLike<unknown> | undefined): Piece {
+  return async () => {
+    let next = 0;
+    const caller = async (): Promise<void> => {
+      while (next < count) await work(next++);
+    };
+    await Promise.all(Array.from({ length: callers }, caller));
+    return count;
+  };
+}

@@ -1,6 +1,8 @@
 /** Runs one bench and prints its table; scripts/bench.mjs starts one process for each. */
 import { availableParallelism } from 'node:os';
+import { consulBench } from './consul.js';
 import { embeddedBench } from './embedded.js';
+import { etcdBench } from './etcd.js';
 import { lmdbBench } from './lmdb.js';
 import type { Row } from './row.js';
 import { sizeBench } from './size.js';
@@ -10,8 +12,10 @@ import { treeBench } from './tree.js';
 const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   tree: treeBench,
   lmdb: lmdbBench,
+  consul: consulBench,
   size: sizeBench,
   embedded: embeddedBench,
+  etcd: etcdBench,
 };
 
 const [name = ''] = process.argv.slice(2);

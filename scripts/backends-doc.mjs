@@ -15,6 +15,8 @@ export const makers = {
   memory: ({ memory }) => memory(),
   lmdb: ({ lmdb }) => lmdb({ path: 'data' }),
   etcd: ({ etcd }) => etcd({ hosts: 'localhost' }),
+  consul: ({ consul }) => consul({ hosts: 'localhost' }),
+  redis: ({ redis }) => redis({ hosts: 'localhost' }),
 };
 
 /** Each capability, in words. */

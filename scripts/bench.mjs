@@ -21,6 +21,8 @@ const benches = {
     peers: true,
     sqlite: true,
   },
+  etcd: { about: 'rates and latencies against the package etcd3 alone, on a server of its own', server: 'etcd' },
+  consul: { about: 'rates and latencies against the package consul alone, on a server of its own', server: 'consul' },
 };
 
 const names = process.argv.slice(2);
@@ -39,12 +41,27 @@ if (names.some(name => benches[name].peers) && !peersInstalled())
 
 for (const name of names) {
   const node = benches[name].sqlite ? nodeWithSqlite() : process.execPath;
-  await step(node, ['--enable-source-maps', '--disable-warning=ExperimentalWarning', `${root}/.cache/bench/main.js`, name]);
+  const args = ['--enable-source-maps', '--disable-warning=ExperimentalWarning', `${root}/.cache/bench/main.js`, name];
+  const { server: wanted } = benches[name];
+  if (wanted === undefined) await step(node, args);
+  else await withServer(wanted, host => step(node, args, { env: { [`RXKV_BENCH_${wanted.toUpperCase()}`]: host } }));
 }
 
-async function step(command, args) {
-  const code = await run(command, args);
+async function step(command, args, options) {
+  const code = await run(command, args, options);
   if (code !== 0) process.exit(code);
+}
+
+/** Runs `work` with the host of a server that the tests would use (spec/servers/), and ends it afterwards. */
+async function withServer(name, work) {
+  await step(tool('tsc'), ['-p', 'spec/servers/tsconfig.command.json']);
+  const { start } = await import(`${root}/.cache/harness/command.js`);
+  const server = await start(name, `${root}/.cache/servers`);
+  try {
+    await work(server.host);
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
 }
 
 /** Whether the peers are there as the lock file wants them. */

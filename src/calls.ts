@@ -3,12 +3,14 @@ import type { Call } from './driver.js';
 import { aborted } from './deadline.js';
 import { asKvError, KvError } from './errors.js';
 import type { CallOptions } from './interface.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import type { StatusTracker } from './status.js';
 
 interface Pending {
   readonly write: boolean;
-  readonly reject: (error: KvError) => void;
+  reject: (error: KvError) => void;
+  /** Its place in the list; -1 once it has left. */
+  at: number;
 }
 
 /** What a call is, for its messages and its outcome. */
@@ -41,7 +43,8 @@ export class Calls {
   private readonly backend: string;
   private readonly usual: Call;
   private readonly status: StatusTracker;
-  private readonly pending: Set<Pending> = new Set();
+  // No Set: with additions and removals in turn it makes itself a new table every few calls.
+  private readonly pending: Pending[] = [];
   private drained: (() => void) | undefined;
   private closing = false;
 
@@ -76,29 +79,17 @@ export class Calls {
     resolve: (result: T) => void,
     reject: (error: KvError) => void,
   ): void {
-    const leave = (): void => {
-      signal?.removeEventListener('abort', abort);
-      this.pending.delete(pending);
-      if (this.pending.size === 0) this.drained?.();
-    };
-    const pending: Pending = {
-      write: kind.write,
-      reject: error => {
-        leave();
-        reject(error);
-      },
-    };
-    const abort = (): void => pending.reject(aborted(signal, kind.name, this.unanswered(kind.write)));
-    signal?.addEventListener('abort', abort, { once: true });
-    this.pending.add(pending);
+    const pending: Pending = { write: kind.write, reject, at: this.pending.length };
+    this.pending.push(pending);
+    if (signal !== undefined) this.heed(signal, kind, pending, answer);
     answer.then(
       result => {
-        leave();
+        this.leave(pending);
         this.status.live();
         resolve(result);
       },
       (error: unknown) => {
-        leave();
+        this.leave(pending);
         const known = asKvError(error, { backend: this.backend });
         this.status.failed(known);
         reject(known);
@@ -106,10 +97,37 @@ export class Calls {
     );
   }
 
+  /** Rejects a pending call when its signal aborts. */
+  private heed(signal: AbortSignal, { name, write }: CallKind, pending: Pending, answer: Promise<unknown>): void {
+    const { reject } = pending;
+    const abort = (): void => pending.reject(aborted(signal, name, this.unanswered(write)));
+    const ignore = (): void => signal.removeEventListener('abort', abort);
+    pending.reject = error => {
+      ignore();
+      this.leave(pending);
+      reject(error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    answer.then(ignore, ignore);
+  }
+
+  private leave(pending: Pending): void {
+    const { at } = pending;
+    const last = this.pending.at(-1);
+    if (at === -1 || last === undefined) return;
+    pending.at = -1;
+    this.pending.pop();
+    if (last !== pending) {
+      this.pending[at] = last;
+      last.at = at;
+    }
+    if (this.pending.length === 0) this.drained?.();
+  }
+
   /** No more calls; resolves when those in flight have settled, or been given up after `patience` ms. */
   async close(patience: number): Promise<void> {
     this.closing = true;
-    if (this.pending.size === 0) return;
+    if (this.pending.length === 0) return;
     await new Promise<void>(resolve => {
       const timer = setTimeout(resolve, patience);
       this.drained = () => {
@@ -117,8 +135,8 @@ export class Calls {
         resolve();
       };
     });
-    for (const { write, reject } of this.pending) {
-      reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(write)));
+    for (const pending of [...this.pending]) {
+      pending.reject(new KvError('closed', 'the store was closed before the answer came', this.unanswered(pending.write)));
     }
   }
 
@@ -127,7 +145,7 @@ export class Calls {
   }
 
   private checked(kind: CallKind, options: CallOptions & { consistency?: unknown }): Call {
-    checkOptions(options, kind.options, kind.name);
+    checkKnown(options, kind.options, kind.name);
     const { timeout, signal, consistency } = options;
     if (timeout !== undefined) checkDuration(timeout, 'timeout');
     if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new KvError('invalid', 'signal is not an AbortSignal');

@@ -1,9 +1,8 @@
 /**
  * Coalescing: calls that arrive while one is in flight become one batch.
  *
- * A lone call goes at once (at the end of the current microtask turn, so that calls made in one go travel
- * together); those that come while it is under way wait for it and then go as one. Batches run one after the
- * other in the order of asking, so writes of one key keep their order.
+ * A lone call goes at once; those that come while it is under way wait for it and then go as one. Batches run one after
+ * the other in the order of asking, so writes of one key keep their order.
  */
 
 export interface CoalesceOptions<T, R> {
@@ -12,12 +11,22 @@ export interface CoalesceOptions<T, R> {
    * a rejection concerns the whole batch.
    */
   readonly run: (batch: readonly T[]) => Promise<readonly (R | Error)[]>;
+  /** Carries out an item that finds nothing under way, by itself and at once. Without it that is a batch like others. */
+  readonly alone?: (item: T) => Promise<R>;
   /** Items in one batch; 4000 */
   readonly most?: number;
+  /**
+   * What a batch waits for before it goes, so that calls made in one go travel together, and so do those who were just
+   * answered and call again: a turn of the microtask queue. Where a batch costs a round trip, one of the event loop
+   * gathers more: a caller has several microtasks to go until it calls again.
+   */
+  readonly turn?: () => Promise<void>;
 }
 
 export interface Coalescer<T, R> {
   (item: T): Promise<R>;
+  /** Whether something is under way, so that a call would not go at once. */
+  busy(): boolean;
   /** Resolves once nothing is waiting or under way. */
   idle(): Promise<void>;
 }
@@ -35,40 +44,78 @@ interface Waiting<T, R> {
  * const get = coalesce<string, Entry | undefined>({ run: keys => client.getAll(keys) });
  * await Promise.all([get('a'), get('b')]); // one request
  */
-export function coalesce<T, R>({ run, most = 4000 }: CoalesceOptions<T, R>): Coalescer<T, R> {
-  let waiting: Waiting<T, R>[] = [];
-  let working: Promise<void> | undefined;
+export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: CoalesceOptions<T, R>): Coalescer<T, R> {
+  let waiting: Waiting<T, R>[] | undefined;
+  let working = false;
+  let idlers: (() => void)[] = [];
 
-  async function work(): Promise<void> {
-    // One turn of the microtask queue gathers what the caller asks for in one go.
-    await Promise.resolve();
-    while (waiting.length > 0) {
-      const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
-      if (batch === waiting) waiting = [];
-      await settle(batch);
+  // No async function: under load, what a call allocates is most of what it costs.
+  function next(): void {
+    if (waiting === undefined) {
+      working = false;
+      for (const resolve of idlers) resolve();
+      idlers = [];
+      return;
     }
-    working = undefined;
+    const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
+    if (batch === waiting) waiting = undefined;
+    void started(run, batch)
+      .then(
+        results => settle(batch, results),
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error);
+        },
+      )
+      .then(turn)
+      .then(next);
   }
 
-  async function settle(batch: readonly Waiting<T, R>[]): Promise<void> {
-    try {
-      const results = await run(batch.map(({ item }) => item));
-      batch.forEach(({ resolve, reject }, i) => {
-        const result = results[i] as R | Error;
-        if (result instanceof Error) reject(result);
-        else resolve(result);
-      });
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
+  /** A lone call has landed: nobody waits for a turn where nobody waits. */
+  function land(): void {
+    if (waiting === undefined) next();
+    else void turn().then(next);
   }
 
   function call(item: T): Promise<R> {
+    if (alone !== undefined && !working) {
+      working = true;
+      const answer = alone(item);
+      answer.then(land, land);
+      return answer;
+    }
     return new Promise<R>((resolve, reject) => {
-      waiting.push({ item, resolve, reject });
-      working ??= work();
+      // An array that is made with an item has no room to spare, and most calls are alone.
+      if (waiting === undefined) waiting = [{ item, resolve, reject }];
+      else waiting.push({ item, resolve, reject });
+      if (working) return;
+      working = true;
+      void turn().then(next);
     });
   }
 
-  return Object.assign(call, { idle: () => working ?? Promise.resolve() });
+  return Object.assign(call, {
+    busy: () => working,
+    idle: () => (working ? new Promise<void>(resolve => idlers.push(resolve)) : Promise.resolve()),
+  });
+}
+
+function microtask(): Promise<void> {
+  return Promise.resolve();
+}
+
+function started<T, R>(run: CoalesceOptions<T, R>['run'], batch: readonly Waiting<T, R>[]): ReturnType<CoalesceOptions<T, R>['run']> {
+  try {
+    return run(batch.map(({ item }) => item));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function settle<T, R>(batch: readonly Waiting<T, R>[], results: readonly (R | Error)[]): void {
+  for (let i = 0; i < batch.length; i++) {
+    const { resolve, reject } = batch[i] as Waiting<T, R>;
+    const result = results[i] as R | Error;
+    if (result instanceof Error) reject(result);
+    else resolve(result);
+  }
 }

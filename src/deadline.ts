@@ -25,35 +25,31 @@ export class Deadlines {
    *
    * @param what  for the message: "put"
    * @param detail  backend, key, and `outcome: 'unknown'` for a write
+   * @param givenUp  called before it rejects so
    */
   race<T>(
     work: Promise<T>,
-    call: { readonly timeout: number; readonly signal?: AbortSignal },
+    { timeout, signal }: { readonly timeout: number; readonly signal?: AbortSignal },
     what: string,
     detail: KvErrorDetail,
+    givenUp?: () => void,
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const { timeout, signal } = call;
-      const abort = (): void => {
+      const giveUp = (error: KvError): void => {
         leave();
-        reject(aborted(signal, what, detail));
+        givenUp?.();
+        reject(error);
       };
-      const leave = this.enter(timeout, () => {
-        signal?.removeEventListener('abort', abort);
-        reject(new KvError('timeout', `${what}: no answer within ${timeout} ms`, detail));
-      });
-      signal?.addEventListener('abort', abort, { once: true });
-      const done = (): void => {
-        leave();
-        signal?.removeEventListener('abort', abort);
-      };
+      let leave = this.enter(timeout, () => giveUp(new KvError('timeout', `${what}: no answer within ${timeout} ms`, detail)));
+      // Most calls have no signal, and are spared what it takes.
+      if (signal !== undefined) leave = abortable(signal, leave, () => giveUp(aborted(signal, what, detail)));
       work.then(
         value => {
-          done();
+          leave();
           resolve(value);
         },
         (error: unknown) => {
-          done();
+          leave();
           reject(error as Error);
         },
       );
@@ -105,6 +101,15 @@ export class Deadlines {
     }
     if (this.buckets.size > 0) this.arm(Math.min(...this.buckets.keys()));
   }
+}
+
+/** Calls `abort` when the signal aborts, until the returned function is called, which leaves as well. */
+function abortable(signal: AbortSignal, leave: () => void, abort: () => void): () => void {
+  signal.addEventListener('abort', abort, { once: true });
+  return () => {
+    leave();
+    signal.removeEventListener('abort', abort);
+  };
 }
 
 /** The error of a call whose signal aborted. */

@@ -16,10 +16,18 @@ export interface OpenOptions extends StoreOptions {
 
 /** A backend is loaded when its scheme is asked for, and its client with it. */
 const known: Readonly<Record<string, Scheme>> = {
+  consul: async address => (await import('./backends/consul/url.js')).fromAddress(address),
+  consuls: async address => (await import('./backends/consul/url.js')).fromAddress(address),
   etcd: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
   lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),
   memory: async address => (await import('./backends/memory/url.js')).fromAddress(address),
+  redis: async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'redis+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'redis+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  rediss: async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'rediss+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  'rediss+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
 };
 
 /**

@@ -1,11 +1,11 @@
 /** A snapshot: a directory as it was at one revision, immutable and in key order. */
-import { type Codec, isPromise, undecodable, utf8 } from './codec.js';
+import { type Codec, decodeText, isPromise, undecodable } from './codec.js';
 import type { Change } from './driver.js';
-import { type Child, type Entry, renamed } from './entry.js';
+import { type Child, type Entry, renamed, sameEntry } from './entry.js';
 import { KvError } from './errors.js';
 import { prefixEnd } from './key.js';
 import { applied, inKeyOrder, reconciled } from './reconcile.js';
-import { get, iterate, sizeOf, type Tree, walkChanges } from './tree.js';
+import { fromSorted, get, insert, iterate, remove, sizeOf, type Tree, walkChanges } from './tree.js';
 
 /**
  * A directory with all that is below it, at one revision.
@@ -56,7 +56,7 @@ export function emptySnapshot(directory: string, revision: bigint): Snapshot {
 
 /** A snapshot of these entries in any order; of a key that comes twice the last one counts. */
 export function snapshotOf(directory: string, entries: Iterable<Entry>, revision: bigint): Snapshot {
-  return new TreeSnapshot(directory, revision, reconciled(undefined, inKeyOrder([...entries])));
+  return new TreeSnapshot(directory, revision, treeOfAll(entries));
 }
 
 /**
@@ -64,14 +64,37 @@ export function snapshotOf(directory: string, entries: Iterable<Entry>, revision
  * comes back where nothing did. O(n), as the comparison is; few differences cost a later diff only themselves.
  */
 export function reconcile(snapshot: Snapshot, entries: readonly Entry[], revision: bigint): Snapshot {
-  const before = treeOf(snapshot);
-  return successor(snapshot, before, reconciled(before, inKeyOrder(entries)), revision);
+  return successor(snapshot, reconciled(treeOf(snapshot), inKeyOrder(entries)), revision);
 }
 
 /** The snapshot after an atomic batch of changes, in order; the very same where they come to nothing. O(changes · log n). */
 export function applyChanges(snapshot: Snapshot, changes: readonly Change[], revision: bigint): Snapshot {
-  const before = treeOf(snapshot);
-  return successor(snapshot, before, applied(before, changes), revision);
+  return successor(snapshot, applied(treeOf(snapshot), changes), revision);
+}
+
+/** As {@link applyChanges}, of changes that have each key once; the rest of it would fill a small bundle. */
+export function changed(snapshot: Snapshot, changes: readonly EntryChange[], revision: bigint): Snapshot {
+  const step = (tree: Tree, { key, entry }: EntryChange): Tree =>
+    entry === undefined ? remove(tree, key) : insert(tree, entry, sameEntry);
+  return successor(snapshot, changes.reduce(step, treeOf(snapshot)), revision);
+}
+
+interface EntryChange {
+  readonly key: string;
+  /** Left out where the key is gone. */
+  readonly entry?: Entry | undefined;
+}
+
+/**
+ * Visits, in key order, each key whose entry is not the same object in both: undefined stands for a snapshot that
+ * has none, as `before` may be none itself. O(changes · log n) where one came of the other, else O(n).
+ */
+export function walk(
+  before: Snapshot | undefined,
+  after: Snapshot,
+  visit: (previous: Entry | undefined, entry: Entry | undefined) => void,
+): void {
+  walkChanges(before && treeOf(before), treeOf(after), visit);
 }
 
 /**
@@ -98,54 +121,49 @@ export function project(source: Snapshot, view: View, previous?: { readonly sour
   return applyChanges(previous.output, changes, source.revision);
 }
 
-/**
- * Visits, in key order, each key whose entry is not the same object in both: undefined stands for a snapshot that
- * has none, as `before` may be none itself. O(changes · log n) where one came of the other, else O(n).
- */
-export function walk(
-  before: Snapshot | undefined,
-  after: Snapshot,
-  visit: (previous: Entry | undefined, entry: Entry | undefined) => void,
-): void {
-  walkChanges(before === undefined ? undefined : treeOf(before), treeOf(after), (previous, entry) => {
-    visit(previous, entry);
-  });
+/** What a snapshot is made of. */
+interface Inside {
+  readonly tree: Tree;
+  /** Where diff() keeps its last answer: here and not in a WeakMap, so that both copies of the package share it. */
+  changes?: unknown;
 }
 
 // Not #private and not instanceof: a snapshot of the CommonJS copy is compared by the ESM copy's diff(). The number
 // changes with the shape of a node.
-const treeKey: unique symbol = Symbol.for('rxkv.tree.1') as never;
+const inside: unique symbol = Symbol.for('rxkv.tree.2') as never;
 
-/** Where diff() keeps its last answer about a snapshot: here and not in a WeakMap, so that both copies share it. */
-export const lastChanges: unique symbol = Symbol.for('rxkv.changes.1') as never;
+/** What a snapshot is made of, also one that another copy of the package made; another implementation's is built. */
+export function insideOf(snapshot: Snapshot): Inside {
+  return (snapshot as { [inside]?: Inside })[inside] ?? { tree: treeOfAll(snapshot) };
+}
 
-/** The tree of a snapshot, also of one that another copy of the package made; another implementation's is built. */
 export function treeOf(snapshot: Snapshot): Tree {
-  if (treeKey in snapshot) return (snapshot as { [treeKey]: Tree })[treeKey];
-  return reconciled(undefined, inKeyOrder([...snapshot]));
+  return insideOf(snapshot).tree;
+}
+
+function treeOfAll(entries: Iterable<Entry>): Tree {
+  return fromSorted(inKeyOrder([...entries]));
 }
 
 class TreeSnapshot implements Snapshot {
   readonly directory: string;
   readonly revision: bigint;
   readonly size: number;
-  declare readonly [treeKey]: Tree;
-  declare readonly [lastChanges]: unknown;
+  declare readonly [inside]: Inside;
 
   constructor(directory: string, revision: bigint, tree: Tree) {
     this.directory = directory;
     this.revision = revision;
     this.size = sizeOf(tree);
     // Not enumerable, so that nobody prints or copies the tree by accident.
-    Object.defineProperty(this, treeKey, { value: tree });
-    Object.defineProperty(this, lastChanges, { value: undefined, writable: true });
+    Object.defineProperty(this, inside, { value: { tree, changes: undefined } });
   }
 
   get(key: string): Entry | undefined {
-    const exact = get(this[treeKey], key);
+    const exact = get(this[inside].tree, key);
     if (exact !== undefined) return exact;
     const plain = trim(key);
-    return plain === key ? undefined : get(this[treeKey], plain);
+    return plain === key ? undefined : get(this[inside].tree, plain);
   }
 
   has(key: string): boolean {
@@ -153,27 +171,27 @@ class TreeSnapshot implements Snapshot {
   }
 
   *keys(): IterableIterator<string> {
-    for (const { key } of iterate(this[treeKey])) yield key;
+    for (const { key } of iterate(this[inside].tree)) yield key;
   }
 
   entries(): IterableIterator<Entry> {
-    return iterate(this[treeKey]);
+    return iterate(this[inside].tree);
   }
 
   [Symbol.iterator](): IterableIterator<Entry> {
-    return iterate(this[treeKey]);
+    return iterate(this[inside].tree);
   }
 
   children(directory: string = this.directory): Child[] {
-    return childrenOf(this[treeKey], prefixOf(trim(directory)));
+    return childrenOf(this[inside].tree, prefixOf(trim(directory)));
   }
 
   toObject<T = string>(codec?: Codec<T>): Record<string, T> {
     // Without a codec T is string.
-    const used = codec ?? (utf8 as unknown as Codec<T>);
+    const decode = codec === undefined ? (decodeText as unknown as Codec<T>['decode']) : (value: Uint8Array) => codec.decode(value);
     const object = Object.create(null) as Record<string, T>;
     const strip = prefixOf(this.directory).length;
-    for (const entry of this) object[entry.key.slice(strip)] = decodedNow(entry, used);
+    for (const entry of this) object[entry.key.slice(strip)] = decodedNow(entry, decode);
     return object;
   }
 
@@ -183,8 +201,8 @@ class TreeSnapshot implements Snapshot {
   }
 }
 
-function successor(snapshot: Snapshot, before: Tree, after: Tree, revision: bigint): Snapshot {
-  return after === before ? snapshot : new TreeSnapshot(snapshot.directory, revision, after);
+function successor(snapshot: Snapshot, tree: Tree, revision: bigint): Snapshot {
+  return tree === treeOf(snapshot) ? snapshot : new TreeSnapshot(snapshot.directory, revision, tree);
 }
 
 function childrenOf(tree: Tree, prefix: string): Child[] {
@@ -211,10 +229,10 @@ function childrenOf(tree: Tree, prefix: string): Child[] {
   return [...children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function decodedNow<T>(entry: Entry, codec: Codec<T>): T {
+function decodedNow<T>(entry: Entry, decode: Codec<T>['decode']): T {
   let value: T | Promise<T>;
   try {
-    value = codec.decode(entry.value);
+    value = decode(entry.value);
   } catch (error) {
     throw undecodable(error, entry.key);
   }

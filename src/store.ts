@@ -1,5 +1,5 @@
 /** The store: what users hold. A facade over the core of one store, seen from one directory. */
-import { defer, type Observable, map, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { Scope } from './at.js';
 import { asking, checkDuration, closedError, reading, writing } from './calls.js';
 import type { Capabilities } from './capabilities.js';
@@ -23,7 +23,7 @@ import type {
   StoreOptions,
   WriteOptions,
 } from './interface.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import { elect$ } from './recipes/elect.js';
 import { lock, withLock } from './recipes/held-lock.js';
 import { keepAlive$ } from './recipes/keep-alive.js';
@@ -63,7 +63,7 @@ const kinds = {
  */
 export function createStore(driver: Driver, options: StoreOptions = {}): Store {
   if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'createStore needs a driver, such as memory() or lmdb({ path })');
-  checkOptions(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
+  checkKnown(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
   const { timeout, silence, linger } = options;
   if (timeout !== undefined) checkDuration(timeout, 'timeout');
   if (silence !== undefined) checkDuration(silence, 'silence');
@@ -107,16 +107,15 @@ class StoreView implements Store {
   get(key: string, options?: ReadOptions): Promise<Entry | undefined> {
     const { core, scope } = this;
     return core.calls.run(kinds.get, options, call =>
-      core.driver.list({ key: this.keyOf(key) }, read(call, options)).then(({ entries: [entry] }) => entry && scope.entry(entry)),
+      core.driver.list({ key: this.keyOf(key) }, read(call, options)).then(({ entries }) => entries[0] && scope.entry(entries[0])),
     );
   }
 
   exists(key: string, options?: ReadOptions): Promise<boolean> {
     const { core } = this;
-    return core.calls.run(kinds.exists, options, async call => {
-      const { entries } = await core.driver.list({ key: this.keyOf(key), values: false }, read(call, options));
-      return entries.length > 0;
-    });
+    return core.calls.run(kinds.exists, options, call =>
+      core.driver.list({ key: this.keyOf(key), values: false }, read(call, options)).then(({ entries }) => entries.length > 0),
+    );
   }
 
   list(directory: string, options?: ListOptions): Promise<Snapshot> {
@@ -148,43 +147,42 @@ class StoreView implements Store {
 
   put(key: string, value: Value, options?: WriteOptions): Promise<Entry> {
     const { core, scope } = this;
-    return core.calls.run(kinds.put, options, async call => {
-      const [result] = await commit(core, scope, lockCheck(core, options?.lock), [putOp(core, scope.key(key), value, options?.ttl)], call);
-      return written(scope, result);
+    return core.calls.run(kinds.put, options, call => {
+      const op = putOp(core, scope.key(key), value, options?.ttl);
+      return commit(core, scope, lockCheck(core, options?.lock), [op], call, results => written(scope, results[0]));
     });
   }
 
   delete(key: string, options?: DeleteOptions): Promise<boolean> {
     const { core, scope } = this;
-    return core.calls.run(kinds.delete, options, async call => {
-      const [result] = await commit(core, scope, lockCheck(core, options?.lock), [{ delete: this.keyOf(key) }], call);
-      return result?.existed === true;
-    });
+    return core.calls.run(kinds.delete, options, call =>
+      commit(core, scope, lockCheck(core, options?.lock), [{ delete: this.keyOf(key) }], call, results => results[0]?.existed === true),
+    );
   }
 
   deleteTree(directory: string, options?: DeleteOptions): Promise<void> {
     const { core, scope } = this;
-    return core.calls.run(kinds.deleteTree, options, async call => {
-      await commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: scope.prefix(directory) }], call);
-    });
+    return core.calls.run(kinds.deleteTree, options, call =>
+      commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: scope.prefix(directory) }], call, () => {}),
+    );
   }
 
   atomicPut(key: string, value: Value, previous: Entry | undefined, options?: WriteOptions): Promise<Entry> {
     const { core, scope } = this;
-    return core.calls.run(kinds.atomicPut, options, async call => {
+    return core.calls.run(kinds.atomicPut, options, call => {
       const name = scope.key(key);
       const checks = [entryCheck(scope, name, previous), ...lockCheck(core, options?.lock)];
-      const [result] = await commit(core, scope, checks, [putOp(core, name, value, options?.ttl)], call);
-      return written(scope, result);
+      return commit(core, scope, checks, [putOp(core, name, value, options?.ttl)], call, results => written(scope, results[0]));
     });
   }
 
   atomicDelete(key: string, previous: Entry, options?: DeleteOptions): Promise<void> {
     const { core, scope } = this;
-    return core.calls.run(kinds.atomicDelete, options, async call => {
+    return core.calls.run(kinds.atomicDelete, options, call => {
       const name = this.keyOf(key);
       if (previous === undefined) throw new KvError('invalid', 'atomicDelete needs the entry as it was read', { key });
-      await commit(core, scope, [entryCheck(scope, name, previous), ...lockCheck(core, options?.lock)], [{ delete: name }], call);
+      const checks = [entryCheck(scope, name, previous), ...lockCheck(core, options?.lock)];
+      return commit(core, scope, checks, [{ delete: name }], call, () => {});
     });
   }
 
@@ -197,19 +195,18 @@ class StoreView implements Store {
     return core.calls.run(kinds.transaction, options, async call => {
       const { checks, ops } = mapTransaction(core, scope, transaction);
       if (checks.length + ops.length === 0) return [];
-      const results = await commit(core, scope, checks, ops, call);
-      return ops.map((op, i) => ('put' in op ? written(scope, results[i]) : undefined));
+      return commit(core, scope, checks, ops, call, results => ops.map((op, i) => ('put' in op ? written(scope, results[i]) : undefined)));
     });
   }
 
   watch$(key: string): Observable<Entry | undefined> {
-    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key)).pipe(map(entry => entry && this.scope.entry(entry))));
+    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key), entry => this.scope.entry(entry)));
   }
 
   watchTree$(directory: string, options?: { depth?: number }): Observable<Snapshot> {
     const { core, scope } = this;
     return this.live('watchTree$', () => {
-      if (options !== undefined) checkOptions(options, ['depth'], 'watchTree$');
+      if (options !== undefined) checkKnown(options, ['depth'], 'watchTree$');
       const prefix = scope.prefix(directory);
       return core.watches.tree$(prefix, { directory: scope.seenDirectory(prefix), strip: scope.base.length, ...depthOf(options?.depth) });
     });
@@ -264,7 +261,10 @@ class StoreView implements Store {
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */
   private live<T>(what: string, make: () => Observable<T>): Observable<T> {
     const { core } = this;
-    return core.known(defer(() => (core.closed ? throwError(() => closedError(core.driver.name, what)) : make())));
+    return core.known$(() => {
+      if (core.closed) throw closedError(core.driver.name, what);
+      return make();
+    });
   }
 }
 
@@ -276,7 +276,10 @@ class View extends StoreView {
 }
 
 function read(call: Call, options: ReadOptions | undefined): Call & { consistency: 'strong' | 'stale' } {
-  return { ...call, consistency: options?.consistency ?? 'strong' };
+  // Not spread: it is on the way of every read.
+  const { timeout, signal } = call;
+  const consistency = options?.consistency ?? 'strong';
+  return signal === undefined ? { timeout, consistency } : { timeout, signal, consistency };
 }
 
 function depthOf(depth: number | undefined): { depth?: number } {

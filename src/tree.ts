@@ -124,77 +124,71 @@ export function replaceRange(tree: Tree, from: string | undefined, to: string | 
 
 /**
  * Visits, in key order, each key whose entry is not the same object in both trees: undefined stands for a tree
- * that has none. A visit that returns false ends the walk.
+ * that has none. A visit that returns false ends the walk, which then returns false.
  *
  * Right for any two trees, whatever their shapes: O(changes · log n) where one came of the other, since what
  * they share is stepped over, and O(n) where they have nothing in common.
  */
-export function walkChanges(before: Tree, after: Tree, visit: (previous: Entry | undefined, entry: Entry | undefined) => unknown): void {
-  if (before === after) return;
-  const old = new Pieces(before);
-  const now = new Pieces(after);
-  for (;;) {
-    const was = old.top;
-    const is = now.top;
-    if (was === undefined && is === undefined) return;
-    if (old.whole || now.whole) {
-      if (was === is && old.whole && now.whole) {
-        old.pop();
-        now.pop();
-        // The larger is opened first: so a subtree that both have comes to lie on top of both at one time.
-      } else if (old.whole && (!now.whole || sizeOf(was) >= sizeOf(is))) old.open();
-      else now.open();
-      continue;
-    }
-    // Most nodes on the way to a change are copies with the same entry: no need to compare their keys.
-    const order = was?.entry === is?.entry ? 0 : orderOf(was, is);
-    if (order <= 0) old.pop();
-    if (order >= 0) now.pop();
-    if (was?.entry === is?.entry) continue;
-    if (visit(order <= 0 ? was?.entry : undefined, order >= 0 ? is?.entry : undefined) === false) return;
+export function walkChanges(before: Tree, after: Tree, visit: Visit): boolean {
+  if (before === after) return true;
+  // Where nothing was rotated both have the same key on top, and then the sides compare by themselves.
+  if (before !== undefined && after !== undefined && before.entry.key === after.entry.key) {
+    return (
+      walkChanges(before.left, after.left, visit) &&
+      (before.entry === after.entry || visit(before.entry, after.entry) !== false) &&
+      walkChanges(before.right, after.right, visit)
+    );
   }
+  return walkPieces(before, after, visit);
+}
+
+type Visit = (previous: Entry | undefined, entry: Entry | undefined) => unknown;
+
+/** What a walk has still to see of a tree, next piece last: a whole subtree, or an entry alone. */
+type Pieces = (Node | Entry)[];
+
+/** The same for trees that were rotated against each other. */
+function walkPieces(before: Tree, after: Tree, visit: Visit): boolean {
+  const [old, now] = [before, after].map(tree => (tree === undefined ? [] : [tree])) as [Pieces, Pieces];
+  for (;;) {
+    const was = old.at(-1);
+    const is = now.at(-1);
+    if (was === undefined && is === undefined) return true;
+    const left = wholeSize(was);
+    const right = wholeSize(is);
+    if (was === is) {
+      old.pop();
+      now.pop();
+    } else if (left > 0 || right > 0) {
+      // The larger is opened first: so a subtree that both have comes to lie on top of both at one time.
+      open(left >= right ? old : now);
+    } else {
+      const order = orderOf(was as Entry | undefined, is as Entry | undefined);
+      if (order <= 0) old.pop();
+      if (order >= 0) now.pop();
+      if (visit(order <= 0 ? (was as Entry) : undefined, order >= 0 ? (is as Entry) : undefined) === false) return false;
+    }
+  }
+}
+
+/** 0 for an entry alone, and where nothing is left. */
+function wholeSize(piece: Node | Entry | undefined): number {
+  return piece !== undefined && 'entry' in piece ? piece.size : 0;
+}
+
+/** Breaks the whole subtree that comes next into its left side, its own entry, and its right side. */
+function open(pieces: Pieces): void {
+  const { left, entry, right } = pieces.pop() as Node;
+  if (right !== undefined) pieces.push(right);
+  pieces.push(entry);
+  if (left !== undefined) pieces.push(left);
 }
 
 /** Which of two comes first: below 0 the first one does. What is there comes before what is not. */
-function orderOf(a: Tree, b: Tree): number {
+function orderOf(a: Entry | undefined, b: Entry | undefined): number {
   if (b === undefined) return -1;
   if (a === undefined) return 1;
-  return a.entry.key < b.entry.key ? -1 : a.entry.key === b.entry.key ? 0 : 1;
-}
-
-/** What a walk has still to see of a tree, next piece on top: a whole subtree, or the entry of one node alone. */
-class Pieces {
-  top: Tree;
-  /** Whether `top` stands for its whole subtree; false where nothing is left. */
-  whole: boolean;
-  private readonly nodes: Node[] = [];
-  private readonly wholes: boolean[] = [];
-
-  constructor(tree: Tree) {
-    this.top = tree;
-    this.whole = tree !== undefined;
-  }
-
-  pop(): void {
-    this.top = this.nodes.pop();
-    this.whole = this.wholes.pop() ?? false;
-  }
-
-  /** Breaks the whole subtree on top into its left side, its own entry, and its right side. */
-  open(): void {
-    const { left, right } = this.top as Node;
-    if (right !== undefined) this.push(right, true);
-    this.whole = false;
-    if (left === undefined) return;
-    this.push(this.top as Node, false);
-    this.top = left;
-    this.whole = true;
-  }
-
-  private push(piece: Node, whole: boolean): void {
-    this.nodes.push(piece);
-    this.wholes.push(whole);
-  }
+  return a.key < b.key ? -1 : a.key === b.key ? 0 : 1;
 }
 
 function node(entry: Entry, left: Tree, right: Tree): Node {

@@ -20,9 +20,14 @@ export class Turns {
   /** Writes under way of whole prefixes, which are few. */
   private readonly ranges: Set<Turn> = new Set();
 
+  /** Whether nothing is under way, so that a write would run at once. */
+  get none(): boolean {
+    return this.keys.size === 0 && this.ranges.size === 0;
+  }
+
   /** Runs `write` once all writes that were asked for before it, and touch what it touches, have settled. */
   take<T>(extent: Extent, write: () => Promise<T>): Promise<T> {
-    const before = this.before(extent);
+    const before = this.none ? [] : this.before(extent);
     const result = before.length === 0 ? write() : Promise.all(before).then(write);
     this.enter(extent, result);
     return result;

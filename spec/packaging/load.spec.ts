@@ -19,8 +19,19 @@ const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
 );
 const clients = Object.keys(manifest.peerDependencies).filter(name => name !== 'rxjs');
 
-/** Backends that run without a client. */
-const clientless = ['memory'];
+/** The client of each backend; one that is not here runs without. */
+const clientOf: Readonly<Record<string, string>> = {
+  lmdb: 'lmdb',
+  etcd: 'etcd3',
+  consul: 'consul',
+  zookeeper: 'node-zookeeper-client',
+  redis: 'ioredis',
+};
+
+function runsWithoutClient(file: string): boolean {
+  const backend = backendOf(file);
+  return backend === undefined || clientOf[backend] === undefined;
+}
 
 async function names(program: string): Promise<Record<string, string[]>> {
   const { stdout } = await execute(process.execPath, [program, ...subpaths.map(({ name }) => name)], consumer);
@@ -67,7 +78,8 @@ describe('every subpath', () => {
       ),
     );
     expect(found['rxkv/memory']).toEqual(expect.arrayContaining(['memory', 'createWorld']));
-    expect(found['rxkv/lmdb']).toContain('lmdb');
+    expect(found['rxkv/lmdb']).toEqual(expect.arrayContaining(['lmdb', 'inspect']));
+    expect(found['rxkv/etcd']).toContain('etcd');
     expect(found['rxkv/open']).toContain('open');
     expect(found['rxkv/driver']).toContain('KvError');
     expect(found['rxkv/conformance']?.length).toBeGreaterThan(0);
@@ -94,16 +106,15 @@ describe.each([
     expect(urls.some(url => url.endsWith(file.replace('./dist/esm/', '/')))).toBe(true);
     const backend = backendOf(file);
     const own = backend === undefined ? [] : [backend, 'local'];
+    const client = backend === undefined ? undefined : clientOf[backend];
     const others = urls
       .filter(url => url.includes('/node_modules/rxkv/'))
       .filter(url => !own.concat('undefined').includes(`${backendOf(url)}`));
     expect(others).toEqual([]);
-    expect(clients.filter(client => packagesOf(urls).has(client)).length).toBeLessThanOrEqual(
-      backend === undefined || clientless.includes(backend) ? 0 : 1,
-    );
+    expect(clients.filter(found => found !== client && packagesOf(urls).has(found))).toEqual([]);
   });
 
-  test.each(subpaths.filter(({ file }) => [undefined, ...clientless].includes(backendOf(file)) && !file.includes('/conformance/')))(
+  test.each(subpaths.filter(({ file }) => runsWithoutClient(file) && !file.includes('/conformance/')))(
     '$name needs rxjs alone: no other package, no module of Node',
     async ({ name }) => {
       const urls = await loaded(program, bare, name);
@@ -113,18 +124,30 @@ describe.each([
   );
 });
 
-test('the loader sees a client where there is one', async () => {
+test('each client that a backend asks for is known here, and the loader sees it where it is', async () => {
+  expect(clients.filter(client => !Object.values(clientOf).includes(client))).toEqual([]);
   for (const program of ['loaded.mjs', 'loaded.cjs']) {
-    const urls = await loaded(program, consumer, 'lmdb');
-    expect(packagesOf(urls)).toContain('lmdb');
+    for (const client of clients) expect(packagesOf(await loaded(program, consumer, client))).toContain(client);
   }
 });
 
-test('opening a URL whose client is not installed says what to install', async () => {
-  const { stdout } = await execute(process.execPath, ['without-client.mjs', 'lmdb:./data'], bare);
+test('a folder of LMDB is inspected without the package lmdb', async () => {
+  const { stdout } = await execute(
+    process.execPath,
+    ['-p', 'require("rxkv/lmdb").inspect(".").then(({ verdict }) => console.log(verdict))'],
+    bare,
+  );
+  expect(stdout).toContain('empty');
+});
+
+test.each([
+  { url: 'lmdb:./data', client: 'lmdb' },
+  { url: 'etcd://localhost', client: 'etcd3' },
+])('opening $url where $client is not installed says what to install', async ({ url, client }) => {
+  const { stdout } = await execute(process.execPath, ['without-client.mjs', url], bare);
   expect(JSON.parse(stdout)).toEqual({
     recognised: true,
     code: 'unsupported',
-    message: expect.stringContaining('npm install lmdb') as string,
+    message: expect.stringContaining(`npm install ${client}`) as string,
   });
 });

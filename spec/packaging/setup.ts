@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { execute, root } from './execute.js';
+import { provideTools, type Tools } from './tools.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -18,6 +19,8 @@ declare module 'vitest' {
     consumer: string;
     /** A project that has installed rxkv and rxjs only. */
     bare: string;
+    /** Jest, TypeScript 5.9 and esbuild. */
+    tools: Tools;
   }
 }
 
@@ -41,6 +44,9 @@ export default async function setup(project: TestProject): Promise<() => void> {
       ...Object.keys(manifest.dependencies),
       ...Object.keys(manifest.peerDependencies).filter(name => !optional.includes(name)),
     ];
+    const tools = await provideTools(process.env);
+    if (tools.kind === 'missing') console.warn(`\n*** SKIPPED, TESTS OF THE PACKED PACKAGE IN OTHER PEOPLE'S TOOLS: ${tools.why}\n`);
+    project.provide('tools', tools);
     project.provide('tarball', tarball);
     project.provide('consumer', await install(join(folder, 'consumer'), tarball, [...required, ...optional]));
     project.provide('bare', await install(join(folder, 'bare'), tarball, required));

@@ -1,18 +1,36 @@
-/** The declarations, as strict users compile them: every library checked, no Node types, no client installed. */
+/**
+ * The declarations, as strict users compile them: every library checked, no Node types, no client installed; by our
+ * TypeScript and by the last one whose compiler is in JavaScript, which alone knows the older module systems.
+ */
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
-import { attempt, tool, type Finished } from './execute.js';
+import { attempt, type Finished, root } from './execute.js';
+import { withTools } from './tools.js';
 
-const modes = [
-  { mode: 'nodenext, ESM', file: 'uses.mts', options: { module: 'nodenext', moduleResolution: 'nodenext' } },
-  { mode: 'nodenext, CommonJS', file: 'uses.cts', options: { module: 'nodenext', moduleResolution: 'nodenext' } },
+interface Mode {
+  readonly mode: string;
+  readonly file: string;
+  readonly options: object;
+}
+
+const nodenext = { module: 'nodenext', moduleResolution: 'nodenext' };
+const modes: readonly Mode[] = [
+  { mode: 'nodenext, ESM', file: 'uses.mts', options: nodenext },
+  { mode: 'nodenext, CommonJS', file: 'uses.cts', options: nodenext },
   { mode: 'bundler', file: 'uses.ts', options: { module: 'esnext', moduleResolution: 'bundler' } },
 ];
+const olderModes: readonly Mode[] = [
+  { mode: 'node16, ESM', file: 'uses.mts', options: { module: 'node16', moduleResolution: 'node16' } },
+  { mode: 'node16, CommonJS', file: 'uses.cts', options: { module: 'node16', moduleResolution: 'node16' } },
+  { mode: 'commonjs and node10', file: 'uses.ts', options: { module: 'commonjs', moduleResolution: 'node10' } },
+];
+
+let projects = 0;
 
 /** Compiles consumers/uses.ts, with `more` after it, in a folder of its own below the project without clients. */
-async function compile(file: string, options: object, more: string): Promise<Finished> {
-  const project = join(inject('bare'), `types-${file.replace('.', '-')}-${more.length}`);
+async function compile(compiler: string, { file, options }: Mode, more: string): Promise<Finished> {
+  const project = join(inject('bare'), `types-${++projects}`);
   mkdirSync(project, { recursive: true });
   copyFileSync(join(inject('bare'), 'uses.ts'), join(project, file));
   writeFileSync(join(project, file), more, { flag: 'a' });
@@ -26,19 +44,33 @@ async function compile(file: string, options: object, more: string): Promise<Fin
     ...options,
   };
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [file] }));
-  return attempt(tool('tsc'), ['-p', project], project);
+  return attempt(process.execPath, [compiler, '-p', project], project);
 }
 
-describe.each(modes)('$mode', ({ file, options }) => {
-  test('compiles with skipLibCheck off, without the types of Node or of a client', async () => {
-    const { stdout, code } = await compile(file, options, '');
-    expect(stdout).toBe('');
-    expect(code).toBe(0);
-  });
+function compiling(compiler: string, all: readonly Mode[]): void {
+  test.each(all)(
+    '$mode compiles with skipLibCheck off, without the types of Node or of a client; only a wrong use is refused',
+    async mode => {
+      // In one go, since compilers are slow: a declaration that is any would refuse nothing.
+      const { stdout } = await compile(compiler, mode, '\nexport const wrong: number = store;\n');
+      expect(stdout.trimEnd().split('\n')).toEqual([expect.stringContaining("Type 'Store' is not assignable to type 'number'")]);
+    },
+  );
+}
 
-  test('refuses a wrong use, so the declarations are not any', async () => {
-    const { stdout, code } = await compile(file, options, '\nexport const wrong: number = store;\n');
-    expect(stdout).toContain("Type 'Store' is not assignable to type 'number'");
-    expect(code).not.toBe(0);
+describe('TypeScript 7', () => {
+  compiling(`${root}/node_modules/typescript/bin/tsc`, modes);
+});
+
+withTools(inject('tools'), 'TypeScript 5.9', tools => {
+  describe('TypeScript 5.9', () => {
+    const compiler = join(tools, 'node_modules/typescript/bin/tsc');
+
+    test('is what compiles here', async () => {
+      const { stdout } = await attempt(process.execPath, [compiler, '--version'], tools);
+      expect(stdout).toMatch(/^Version 5\.9\./);
+    });
+
+    compiling(compiler, [...modes, ...olderModes]);
   });
 });

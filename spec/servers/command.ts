@@ -46,6 +46,13 @@ export async function command(args: readonly string[], cache: string): Promise<n
   return serve(Object.entries(await provision(wanted, { env, cache })) as [ServerName, Found][]);
 }
 
+/** Starts one server as the tests would. @throws Error where there is none to be had */
+export async function start(name: ServerName, cache: string): Promise<Server> {
+  const found = (await provision([name], { env: process.env, cache }))[name];
+  if (found === undefined || found.kind === 'missing') throw new Error(found?.why ?? `no ${name}`);
+  return starters[name](found);
+}
+
 async function status(found: readonly Found[], env: NodeJS.ProcessEnv): Promise<number> {
   for (const { kind, why } of found) console.log(`${kind === 'missing' ? 'not here' : 'will use'}  ${why}`);
   const openssl = await run('openssl', ['version'], { env });

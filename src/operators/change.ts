@@ -1,6 +1,6 @@
 /** A change: what became of one key between two snapshots. */
 import { type Entry, sameBytes } from '../entry.js';
-import { lastChanges, type Snapshot, treeOf, walk } from '../snapshot.js';
+import { insideOf, type Snapshot, walk } from '../snapshot.js';
 
 /** `initial` marks what was there when the subscription began, as against what happened since. */
 export type TreeChange =
@@ -40,13 +40,13 @@ export interface DiffOptions {
  * diff(), compare once.
  */
 export function changesBetween(before: Snapshot | undefined, after: Snapshot, by: ModifiedBy): readonly TreeChange[] {
-  const from = before === undefined ? undefined : treeOf(before);
+  const from = before && insideOf(before).tree;
   const initial = before === undefined;
-  const last = (after as Remembering)[lastChanges];
+  const memory = insideOf(after);
+  const last = memory.changes as Answer | undefined;
   if (last !== undefined && last.from === from && last.by === by && last.initial === initial) return last.changes;
   const changes = compared(before, after, by);
-  // A fake has no place for it. Reflect.set: where somebody froze the snapshot, it is compared anew each time.
-  if (lastChanges in after) Reflect.set(after, lastChanges, { from, by, initial, changes } satisfies Answer);
+  memory.changes = { from, by, initial, changes } satisfies Answer;
   return changes;
 }
 
@@ -57,8 +57,6 @@ interface Answer {
   readonly initial: boolean;
   readonly changes: readonly TreeChange[];
 }
-
-type Remembering = Snapshot & { readonly [lastChanges]?: Answer };
 
 function compared(before: Snapshot | undefined, after: Snapshot, by: ModifiedBy): readonly TreeChange[] {
   const initial = before === undefined;

@@ -1,6 +1,5 @@
 import { defer, map, type OperatorFunction } from 'rxjs';
-import type { Change } from '../driver.js';
-import { applyChanges, type Snapshot, snapshotOf } from '../snapshot.js';
+import { changed, type Snapshot, snapshotOf } from '../snapshot.js';
 import type { TreeDelta } from './change.js';
 
 /** What toSnapshot() looks at; a batch that was sent elsewhere need hold no more. */
@@ -41,6 +40,5 @@ function folded(last: Snapshot | undefined, { changes, directory, revision }: Se
     const entries = changes.flatMap(({ entry }) => entry ?? []);
     return snapshotOf(directory, entries, revision);
   }
-  const steps = changes.map(({ key, entry }): Change => (entry === undefined ? { delete: key } : { put: entry }));
-  return applyChanges(last, steps, revision);
+  return changed(last, changes, revision);
 }

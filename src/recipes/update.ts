@@ -35,8 +35,7 @@ export async function update(
     if (current !== undefined && sameBytes(current.value, bytes)) return current;
     try {
       const checks = [entryCheck(scope, name, current), ...lockCheck(core, options.lock)];
-      const [result] = await commit(core, scope, checks, [putOp(core, name, bytes, options.ttl)], call);
-      return written(scope, result);
+      return await commit(core, scope, checks, [putOp(core, name, bytes, options.ttl)], call, results => written(scope, results[0]));
     } catch (error) {
       // A conflict without a key of ours is a lock that is gone.
       if (!KvError.is(error) || error.code !== 'conflict' || error.key !== scope.seen(name)) throw error;

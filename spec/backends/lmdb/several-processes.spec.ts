@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { inspect } from '../../../src/backends/lmdb/inspect.js';
 import type { Logged } from '../../../src/backends/local/table.js';
 import { until } from '../../../src/conformance/waiting.js';
 import { Folders } from './folders.js';
@@ -141,32 +142,32 @@ describe('several processes at one folder', () => {
 });
 
 describe('writers that are killed with no warning', () => {
-  test('leave all that they acknowledged, nothing by halves, and the others at work; ten times over', { timeout: 60_000 }, async () => {
+  test('leave all that they acknowledged, nothing by halves, and the others at work; twenty times over', { timeout: 120_000 }, async () => {
     const folder = folders.fresh();
     const table = await tables.open(folder);
     const acknowledged: (readonly [revision: number, key: string])[] = [];
-    for (let round = 0; round < 5; round++) {
-      const writers = ['one', 'two'].map(name => processes.start('writer.mjs', { path: folder, keys: 200, inFlight: 200, name }));
-      await until(() => writers.every(writer => writer.lines.length > 2 + round), 'both writers to be under way', 20_000);
-      for (const writer of writers) {
-        await writer.kill();
-        acknowledged.push(...acknowledgedBy(writer));
-        await put(table, { survivor: `${round}` });
-      }
+    for (let round = 0; round < 20; round++) {
+      const writers = ['one', 'two', 'three'].map(name => processes.start('writer.mjs', { path: folder, keys: 200, inFlight: 50, name }));
+      // At another moment of their work each time.
+      await until(() => writers.every(writer => writer.lines.length > 1 + (round % 7)), 'all writers to be under way', 20_000);
+      await Promise.all(writers.map(writer => writer.kill()));
+      acknowledged.push(...writers.flatMap(acknowledgedBy));
+      await put(table, { survivor: `${round}` });
     }
     expect(faults(table)).toEqual([]);
     const logged = new Map([...table.view().log(0)].map(({ revision, changes }) => [revision, changes]));
     expect(logged.size).toBe(table.view().head);
     expect(acknowledged.filter(([revision, key]) => !isPut(logged.get(revision), key))).toEqual([]);
-    expect(acknowledged.length).toBeGreaterThan(10 * 2 * 200);
+    expect(acknowledged.length).toBeGreaterThan(20 * 3 * 50);
     // Each row holds the revision that its writer gave it.
     expect(
       [...table.view().rows('one/', undefined)].filter(row => row.key !== 'survivor' && text(row.value) !== `${row.revision}`),
     ).toEqual([]);
     await table.close();
+    expect(await inspect(folder)).toMatchObject({ verdict: 'healthy', problems: [] });
     const again = await tables.open(folder);
     expect(faults(again)).toEqual([]);
-    expect(contents(again.view())).toContain('survivor=4');
+    expect(contents(again.view())).toContain('survivor=19');
   });
 });
 

@@ -1,14 +1,20 @@
-/** What users write, on every subpath: compiled as nodenext ESM, nodenext CommonJS and for a bundler. */
+/** What users write, on every subpath: compiled for each module system that there is. */
 import { firstValueFrom, type Observable } from 'rxjs';
 import { createStore, diff, KvError, retryTransient, text, type Snapshot, type Store, type TreeChange } from 'rxkv';
 import * as conformance from 'rxkv/conformance';
 import * as kit from 'rxkv/driver';
 import type { Driver } from 'rxkv/driver';
+import { etcd } from 'rxkv/etcd';
 import { lmdb } from 'rxkv/lmdb';
 import { createWorld, memory } from 'rxkv/memory';
 import { open } from 'rxkv/open';
 
-export const drivers: Driver[] = [memory(), memory({ root: 'app', world: createWorld() }), lmdb({ path: 'data' })];
+export const drivers: Driver[] = [
+  memory(),
+  memory({ root: 'app', world: createWorld() }),
+  lmdb({ path: 'data' }),
+  etcd({ hosts: 'localhost' }),
+];
 
 export const store: Store = createStore(memory(), { timeout: 1000, logger: console });
 

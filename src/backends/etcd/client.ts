@@ -11,6 +11,7 @@ import { KvError } from '../../errors.js';
 import { backend, notLoaded } from './errors.js';
 import { type AuthService, Login, type Metadata } from './login.js';
 import type { Settings } from './options.js';
+import type { Sending } from './sending.js';
 import type * as wire from './wire.js';
 
 /** One member, and one connection to it. */
@@ -20,24 +21,22 @@ export interface Client {
   readonly native: unknown;
   /** `performance.now()` of the last answer of any kind. */
   heardAt: number;
-  range(request: wire.RangeRequest, deadline: number): Promise<wire.RangeResponse>;
-  put(request: wire.PutRequest, deadline: number): Promise<wire.PutResponse>;
-  delete(request: wire.KeyRange, deadline: number): Promise<wire.DeleteResponse>;
-  transact(request: wire.TxnRequest, deadline: number): Promise<wire.TxnResponse>;
+  range(request: wire.RangeRequest, sending: Sending): Promise<wire.RangeResponse>;
+  put(request: wire.PutRequest, sending: Sending): Promise<wire.PutResponse>;
+  delete(request: wire.KeyRange, sending: Sending): Promise<wire.DeleteResponse>;
+  transact(request: wire.TxnRequest, sending: Sending): Promise<wire.TxnResponse>;
   /** @param seconds of ttl */
-  grant(seconds: number, deadline: number): Promise<wire.GrantResponse>;
-  revoke(lease: string, deadline: number): Promise<unknown>;
-  status(deadline: number): Promise<wire.StatusResponse>;
-  members(deadline: number): Promise<wire.MembersResponse>;
+  grant(seconds: number, sending: Sending): Promise<wire.GrantResponse>;
+  revoke(lease: string, sending: Sending): Promise<unknown>;
+  status(sending: Sending): Promise<wire.StatusResponse>;
+  members(sending: Sending): Promise<wire.MembersResponse>;
   watch(): Promise<wire.Duplex<wire.WatchRequest, wire.WatchResponse>>;
   keepAlive(): Promise<wire.Duplex<{ readonly ID: string }, wire.KeepAliveResponse>>;
-  /** No more calls; those under way go on to their deadlines. */
+  /** No more calls; those under way go on until they are called off. */
   close(): void;
 }
 
 interface CallOptions {
-  /** Epoch ms. */
-  readonly deadline?: number;
   readonly interceptors?: readonly unknown[];
 }
 
@@ -120,14 +119,14 @@ function clientOf(host: string, etcd3: Etcd3): Client {
     host,
     native: etcd3,
     heardAt: 0,
-    range: (request, deadline) => kv.range(request, { deadline }).then(heard),
-    put: (request, deadline) => kv.put(request, { deadline }).then(heard),
-    delete: (request, deadline) => kv.deleteRange(request, { deadline }).then(heard),
-    transact: (request, deadline) => kv.txn(request, { deadline }).then(heard),
-    grant: (seconds, deadline) => leaseClient.leaseGrant({ TTL: seconds }, { deadline }).then(heard),
-    revoke: (lease, deadline) => leaseClient.leaseRevoke({ ID: lease }, { deadline }).then(heard),
-    status: deadline => maintenance.status({ deadline }).then(heard),
-    members: deadline => cluster.memberList({}, { deadline }).then(heard),
+    range: (request, sending) => kv.range(request, sending).then(heard),
+    put: (request, sending) => kv.put(request, sending).then(heard),
+    delete: (request, sending) => kv.deleteRange(request, sending).then(heard),
+    transact: (request, sending) => kv.txn(request, sending).then(heard),
+    grant: (seconds, sending) => leaseClient.leaseGrant({ TTL: seconds }, sending).then(heard),
+    revoke: (lease, sending) => leaseClient.leaseRevoke({ ID: lease }, sending).then(heard),
+    status: sending => maintenance.status(sending).then(heard),
+    members: sending => cluster.memberList({}, sending).then(heard),
     watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
     keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
     close: () => etcd3.close(),

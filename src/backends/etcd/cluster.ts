@@ -4,15 +4,16 @@
  * A read is asked again, of another member and then of all of them again, until its deadline. A write is sent again
  * only when no server can have seen it.
  */
+import { Deadlines } from '../../deadline.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { type Client, openClient } from './client.js';
 import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
 import type { Settings } from './options.js';
+import { Sending } from './sending.js';
 
 export interface Request<T> {
-  /** @param deadline  epoch ms */
-  readonly send: (client: Client, deadline: number) => Promise<T>;
+  readonly send: (client: Client, sending: Sending) => Promise<T>;
   /** Whether sending it twice is the same as sending it once. */
   readonly repeatable: boolean;
   /** ms */
@@ -31,6 +32,8 @@ export class Cluster {
   private hosts: readonly string[];
   private at: number;
   private readonly clients: Map<string, Promise<Client>> = new Map();
+  private readonly sendings: Set<Sending> = new Set();
+  private readonly deadlines: Deadlines = new Deadlines();
   private readonly name: string = Math.random().toString(36).slice(2, 8);
   private generations = 0;
   private current: Client | undefined;
@@ -72,21 +75,36 @@ export class Cluster {
   }
 
   /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
-  async call<T>({ send, repeatable, timeout }: Request<T>): Promise<T> {
-    const deadline = Date.now() + timeout;
+  async call<T>(request: Request<T>): Promise<T> {
+    const sending = new Sending();
+    this.sendings.add(sending);
+    const inTime = this.deadlines.enter(request.timeout, () => sending.cancel());
+    try {
+      return await this.attempts(request, sending);
+    } finally {
+      inTime();
+      this.sendings.delete(sending);
+    }
+  }
+
+  private async attempts<T>({ send, repeatable, timeout }: Request<T>, sending: Sending): Promise<T> {
+    const began = performance.now();
     for (let attempt = 1; ; attempt++) {
       const client = this.current ?? (await this.client());
       const sent = performance.now();
       try {
-        return await send(client, deadline);
+        return await send(client, sending);
       } catch (error) {
         if (KvError.is(error)) throw error;
         const failure = failureOf(error);
         this.failed(client, failure, timeout >= tellingTimeout && client.heardAt < sent);
         const again = isPassing(failure) && (repeatable || failure.fate === 'unsent') && !this.closed;
         const pause = attempt < this.hosts.length ? 0 : Math.min(longestPause, firstPause * 2 ** (attempt - this.hosts.length));
-        if (!again || Date.now() + pause >= deadline)
-          throw errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
+        if (!again || performance.now() + pause >= began + timeout)
+          throw errorOf(
+            failure.code === 'timeout' ? { ...failure, message: `no answer within ${timeout} ms` } : failure,
+            !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {},
+          );
         if (pause > 0) await delay(pause);
       }
     }
@@ -102,7 +120,7 @@ export class Cluster {
     else if (failure.code === 'unavailable' && client === this.current && this.hosts.length > 1) this.turn();
   }
 
-  /** Has no more to do with a connection that hangs; what is under way on it goes on to its deadline. */
+  /** Has no more to do with a connection that hangs; what is under way on it goes on until it is called off. */
   drop(client: Client): void {
     if (client !== this.current) return;
     this.clients.delete(client.host);
@@ -118,12 +136,13 @@ export class Cluster {
         () => undefined,
       );
     this.clients.clear();
+    for (const sending of this.sendings) sending.cancel();
   }
 
   /** Asks a member for all of them, and uses those that are no host of ours, too. One that fails to tell is no error. */
   private learn(opening: Promise<Client>): void {
     opening
-      .then(client => client.members(Date.now() + this.patience))
+      .then(() => this.call({ send: (client, sending) => client.members(sending), repeatable: true, timeout: this.patience }))
       .then(({ members }) => {
         const learnt = members.flatMap(({ clientURLs }) => clientURLs.map(url => url.replace(/^https?:\/\//, '')));
         // Ours come first, so that the one in use keeps its place.

@@ -1,9 +1,12 @@
 /** Transactions of ours as etcd's, and its answers as ours. */
 import type { DriverCheck, DriverOp, FailedCheck, OpResult } from '../../driver.js';
+import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { backend } from './errors.js';
 import { entryOf, type Keyspace } from './keyspace.js';
-import type { Compare, PutRequest, RequestOp, ResponseOp, TxnRequest } from './wire.js';
+import type { Compare, Kv, PutRequest, RequestOp, ResponseOp, TxnRequest } from './wire.js';
+
+type Put = Extract<DriverOp, { put: string }>;
 
 const absent = '0';
 
@@ -44,7 +47,7 @@ function requestsOf(keyspace: Keyspace, { op, lease }: LeasedOp): RequestOp[] {
   return [{ request_txn: { compare: [present], success: [kept], failure: [{ request_put: put }] } }];
 }
 
-export function putOf(keyspace: Keyspace, op: Extract<DriverOp, { put: string }>, lease: string | undefined): PutRequest {
+export function putOf(keyspace: Keyspace, op: Put, lease: string | undefined): PutRequest {
   const put = { key: keyspace.key(op.put), value: op.value, prev_kv: true };
   return lease === undefined ? put : { ...put, lease };
 }
@@ -60,21 +63,32 @@ export function resultsOf(ops: readonly LeasedOp[], responses: readonly Response
   return ops.map(({ op, lease }) => {
     const answers = responses.slice(at, at + answersOf(op));
     at += answers.length;
-    return resultOf(op, lease, answers, revision);
+    return 'deletePrefix' in op ? { existed: answers.some(deletedAny) } : resultOf(op, lease, answers[0], revision);
   });
 }
 
-function resultOf(op: DriverOp, lease: string | undefined, answers: readonly ResponseOp[], revision: string): OpResult {
-  if (!('put' in op)) return { existed: answers.some(({ response_delete_range: answer }) => (answer?.deleted ?? '0') !== '0') };
-  const [answer] = answers;
+function deletedAny({ response_delete_range: answer }: ResponseOp): boolean {
+  return answer !== undefined && answer.deleted !== '0';
+}
+
+export function resultOf(
+  op: Exclude<DriverOp, { deletePrefix: string }>,
+  lease: string | undefined,
+  answer: ResponseOp | undefined,
+  revision: string,
+): OpResult {
+  if ('delete' in op) return { existed: answer !== undefined && deletedAny(answer) };
   const put = op.ttl === 'keep' ? answer?.response_txn?.responses[0]?.response_put : answer?.response_put;
   if (put === undefined) throw new KvError('internal', 'etcd gave no answer for a put', { backend });
   const before = put.prev_kv;
   const leased = op.ttl === 'keep' ? before !== null && before.lease !== '0' : lease !== undefined;
+  return { entry: entryOfPut(op, leased, before, revision) };
+}
+
+/** @param before  what it replaced */
+export function entryOfPut({ put, value }: Put, leased: boolean, before: Kv | null, revision: string): Entry {
   const wrote = BigInt(revision);
-  return {
-    entry: { key: op.put, value: op.value, revision: wrote, created: before === null ? wrote : BigInt(before.create_revision), leased },
-  };
+  return { key: put, value, revision: wrote, created: before === null ? wrote : BigInt(before.create_revision), leased };
 }
 
 /** Which checks of a refused transaction failed, by what it found. */

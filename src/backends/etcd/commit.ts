@@ -7,9 +7,10 @@ import { KvError } from '../../errors.js';
 import type { Abandonable } from '../../running.js';
 import { type Extent, Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
-import { failedOf, type LeasedOp, putOf, resultsOf, transactionOf } from './codec.js';
+import { entryOfPut, failedOf, type LeasedOp, putOf, resultOf, resultsOf, transactionOf } from './codec.js';
 import { backend, translated } from './errors.js';
 import { type Keyspace, ownRecords } from './keyspace.js';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { RequestOp, ResponseOp } from './wire.js';
 
 export interface Transaction {
@@ -46,7 +47,17 @@ export class Committer {
     this.cluster = cluster;
     this.keyspace = keyspace;
     this.ending = ending;
-    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
+    this.together = coalesce<Write, Outcome>({
+      run: writes => this.run(writes),
+      alone: write => this.send(write, leaseless(write.ops)),
+      most,
+      turn,
+    });
+  }
+
+  /** Whether this one would be sent at once, as one request: then it is in time by itself. */
+  goesAtOnce(write: Transaction): boolean {
+    return this.turns.none && !this.together.busy() && isSimple(write);
   }
 
   /** @throws KvError */
@@ -75,13 +86,13 @@ export class Committer {
   private async grant(ttl: number, timeout: number): Promise<string> {
     const seconds = Math.ceil(ttl / 1000);
     // A lease without a key does no harm: its grant can be asked for again.
-    const { ID } = await this.cluster.call({ send: (client, deadline) => client.grant(seconds, deadline), repeatable: true, timeout });
+    const { ID } = await this.cluster.call({ send: (client, sending) => client.grant(seconds, sending), repeatable: true, timeout });
     return ID;
   }
 
   private async revoke(lease: Promise<string>, timeout: number): Promise<void> {
     const id = await lease;
-    await this.cluster.call({ send: (client, deadline) => client.revoke(id, deadline), repeatable: true, timeout });
+    await this.cluster.call({ send: (client, sending) => client.revoke(id, sending), repeatable: true, timeout });
   }
 
   /** Sends one transaction by itself. */
@@ -93,7 +104,7 @@ export class Committer {
     }
     const request = transactionOf(this.keyspace, checks, ops);
     const { succeeded, responses, header } = await this.cluster.call({
-      send: (client, deadline) => client.transact(request, deadline),
+      send: (client, sending) => client.transact(request, sending),
       repeatable: ops.length === 0,
       timeout,
     });
@@ -107,13 +118,13 @@ export class Committer {
     if ('put' in op) {
       if (op.ttl === 'keep') return undefined;
       const request = putOf(keyspace, op, lease);
-      const answer = await this.cluster.call({ send: (client, deadline) => client.put(request, deadline), repeatable: false, timeout });
-      return { ok: true, results: resultsOf([leased], [{ response_put: answer }], answer.header.revision) };
+      const answer = await this.cluster.call({ send: (client, sending) => client.put(request, sending), repeatable: false, timeout });
+      return { ok: true, results: [{ entry: entryOfPut(op, lease !== undefined, answer.prev_kv, answer.header.revision) }] };
     }
     const pieces = keyspace.pieces('delete' in op ? { key: op.delete } : { prefix: op.deletePrefix });
     const [piece] = pieces;
     if (piece === undefined || pieces.length > 1) return undefined;
-    const answer = await this.cluster.call({ send: (client, deadline) => client.delete(piece, deadline), repeatable: false, timeout });
+    const answer = await this.cluster.call({ send: (client, sending) => client.delete(piece, sending), repeatable: false, timeout });
     return { ok: true, results: resultsOf([leased], [{ response_delete_range: answer }], answer.header.revision) };
   }
 
@@ -129,12 +140,12 @@ export class Committer {
 
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
-    const outcomes = new Map<Write, Outcome | Error>();
-    for (const batch of batches(writes.filter(write => !write.abandoned))) {
-      const answers = await this.batch(batch);
-      batch.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
-    }
-    return writes.map(write => outcomes.get(write) ?? givenUp());
+    const wanted = writes.filter(write => !write.abandoned);
+    const outcomes: (Outcome | Error)[] = [];
+    for (const batch of batches(wanted)) outcomes.push(...(await this.batch(batch)));
+    if (wanted.length === writes.length) return outcomes;
+    let next = 0;
+    return writes.map(write => (write === wanted[next] ? (outcomes[next++] as Outcome | Error) : givenUp()));
   }
 
   private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
@@ -144,7 +155,7 @@ export class Committer {
     const success = writes.map(write => this.nested(write));
     try {
       const { responses, header } = await this.cluster.call({
-        send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+        send: (client, sending) => client.transact({ compare: [], success, failure: [] }, sending),
         repeatable: false,
         timeout: Math.max(...writes.map(({ timeout }) => timeout)),
       });
@@ -158,19 +169,22 @@ export class Committer {
   }
 
   private alone(write: Write): Promise<Outcome | Error> {
-    return this.send(write, plain(write)).catch((error: unknown) => translated(error));
+    return this.send(write, leaseless(write.ops)).catch((error: unknown) => translated(error));
   }
 
-  private nested(write: Write): RequestOp {
-    const request = transactionOf(this.keyspace, write.checks, plain(write));
-    return write.checks.length === 0 ? (request.success[0] as RequestOp) : { request_txn: request };
+  private nested({ checks, ops }: Write): RequestOp {
+    if (checks.length > 0) return { request_txn: transactionOf(this.keyspace, checks, leaseless(ops)) };
+    const op = ops[0] as PlainOp;
+    return 'put' in op
+      ? { request_put: putOf(this.keyspace, op, undefined) }
+      : { request_delete_range: { key: this.keyspace.key(op.delete) } };
   }
 
-  private answer(write: Write, response: ResponseOp, revision: string): Outcome {
-    if (write.checks.length === 0) return { ok: true, results: resultsOf(plain(write), [response], revision) };
+  private answer({ checks, ops }: Write, response: ResponseOp, revision: string): Outcome {
+    if (checks.length === 0) return { ok: true, results: [resultOf(ops[0] as PlainOp, undefined, response, revision)] };
     const nested = response.response_txn;
     if (nested === undefined) throw new KvError('internal', 'etcd gave no answer for a transaction in a batch', { backend });
-    return this.outcome(write.checks, plain(write), nested.succeeded, nested.responses, revision);
+    return this.outcome(checks, leaseless(ops), nested.succeeded, nested.responses, revision);
   }
 }
 
@@ -178,15 +192,18 @@ export class Committer {
  * A put, delete, or compare-and-set of one key: what a batch is made of. etcd compares for all of a batch before it
  * writes any of it, so a check of a key that another member of the batch writes would see what was there before.
  */
-function isSimple({ checks, ops }: Write): boolean {
-  const [op] = ops;
-  const [check] = checks;
+function isSimple({ checks, ops }: Transaction): boolean {
+  const op = ops[0];
+  const check = checks[0];
   if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;
   if (check !== undefined && 'key' in check && check.key !== ('put' in op ? op.put : op.delete)) return false;
   return 'delete' in op || (op.ttl === undefined && op.session === undefined);
 }
 
-function plain({ ops }: Write): LeasedOp[] {
+/** What a batch has besides compare-and-sets. */
+type PlainOp = Exclude<DriverOp, { deletePrefix: string }>;
+
+function leaseless(ops: readonly DriverOp[]): LeasedOp[] {
   return ops.map(op => ({ op }));
 }
 
@@ -219,6 +236,9 @@ function sizeOf({ ops: [op] }: Write): number {
 }
 
 function extentOf({ ops }: Write): Extent {
+  const only = ops[0];
+  // By far the most.
+  if (only !== undefined && ops.length === 1 && 'put' in only && only.session === undefined) return { keys: [only.put], prefixes: [] };
   return {
     keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
     prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),

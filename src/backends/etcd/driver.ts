@@ -57,8 +57,11 @@ export class EtcdDriver implements Driver {
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
     const { committer } = this.running.open(call, 'commit');
-    const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
-    return this.running.follow(write, committer.commit(write), call, 'commit');
+    const { checks, ops } = transaction;
+    const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
+    const inTime = call.signal === undefined && committer.goesAtOnce(write);
+    const outcome = committer.commit(write);
+    return inTime ? outcome : this.running.follow(write, outcome, call, 'commit');
   }
 
   feed$(range: Range, since?: bigint): Observable<Feed> {
@@ -86,13 +89,12 @@ export class EtcdDriver implements Driver {
   }
 
   private async get({ gets, keyspace }: Parts, query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
-    const request = {
-      key: keyspace.key(query.key),
-      ...(query.values === false ? { keys_only: true } : {}),
-      ...(call.consistency === 'stale' ? { serializable: true } : {}),
-    };
+    const request = { key: keyspace.key(query.key), keys_only: query.values === false, serializable: call.consistency === 'stale' };
     const get: Get = { request, timeout: call.timeout, abandoned: false };
-    const { kvs, header } = await this.running.follow(get, gets[call.consistency](get), call, 'get');
+    const send = gets[call.consistency];
+    // What goes at once is in time by itself; what waits for others is not.
+    const inTime = call.signal === undefined && !send.busy();
+    const { kvs, header } = await (inTime ? send(get) : this.running.follow(get, send(get), call, 'get'));
     return { entries: kvs.map(kv => entryOf(kv, query.key)), revision: BigInt(header.revision) };
   }
 }
@@ -115,14 +117,15 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     logger.warn('etcd: records below the root that are no valid key are left out', { first: key }),
   );
   const watches = new Watches({ cluster, silence, timeout });
+  const gets = { strong: createGets(cluster), stale: createGets(cluster) };
   const committer = new Committer({ cluster, keyspace, ending: work => ending(work.catch(() => undefined)) });
   return {
     cluster,
     keyspace,
-    gets: { strong: createGets(cluster), stale: createGets(cluster) },
+    gets,
     committer,
     watches,
-    feeds: new Feeds({ cluster, keyspace, watches, timeout }),
+    feeds: new Feeds({ cluster, keyspace, watches, get: gets.strong, timeout }),
     sessions: new Sessions({ cluster, timeout, ending }),
     locks: new Locks({ cluster, keyspace, committer, watches, timeout, ending }),
   };

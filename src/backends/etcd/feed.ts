@@ -8,16 +8,19 @@ import { from, Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Change, Feed, Listing, Range } from '../../driver.js';
 import type { Cluster } from './cluster.js';
 import { isCompacted, translated } from './errors.js';
+import type { Get } from './get.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
 import type { WatchMessage } from './watch.js';
 import type { Watches } from './watches.js';
-import type { RequestOp, WatchEvent } from './wire.js';
+import type { RangeResponse, RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
   readonly keyspace: Keyspace;
   readonly watches: Watches;
+  /** Those of many watches that begin together travel together. */
+  readonly get: (get: Get) => Promise<RangeResponse>;
   /** ms for one round trip */
   readonly timeout: number;
 }
@@ -143,11 +146,11 @@ class Following {
   }
 
   private async listing(): Promise<Pick<Listing, 'entries' | 'revision'>> {
-    const { cluster, keyspace, timeout } = this.options;
+    const { cluster, keyspace, get, timeout } = this.options;
     const { range } = this;
     if ('prefix' in range) return list(cluster, keyspace, range, { timeout, turned: () => this.step.closed || this.alive() });
     const request = keyspace.range(range);
-    const { kvs, header } = await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout });
+    const { kvs, header } = await get({ request, timeout, abandoned: false });
     return { entries: kvs.map(kv => entryOf(kv, range.key)), revision: BigInt(header.revision) };
   }
 
@@ -155,7 +158,7 @@ class Following {
   private async head(): Promise<bigint> {
     const { cluster, keyspace, timeout } = this.options;
     const request = { key: keyspace.range(this.range).key, keys_only: true, limit: 1 };
-    const { header } = await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout });
+    const { header } = await cluster.call({ send: (client, sending) => client.range(request, sending), repeatable: true, timeout });
     return BigInt(header.revision);
   }
 
@@ -174,7 +177,7 @@ class Following {
       ]);
     try {
       const { responses } = await cluster.call({
-        send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+        send: (client, sending) => client.transact({ compare: [], success, failure: [] }, sending),
         repeatable: true,
         timeout,
       });

@@ -3,6 +3,7 @@ import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
 import { translated } from './errors.js';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { RangeRequest, RangeResponse } from './wire.js';
 
 export interface Get extends Abandonable {
@@ -16,7 +17,11 @@ const most = 120;
 
 /** All with the same consistency: a transaction is linearizable as a whole, or not. */
 export function createGets(cluster: Cluster): Coalescer<Get, RangeResponse> {
-  return coalesce<Get, RangeResponse>({ run: gets => run(cluster, gets), most });
+  return coalesce<Get, RangeResponse>({ run: gets => run(cluster, gets), alone: get => alone(cluster, get), most, turn });
+}
+
+function alone(cluster: Cluster, { request, timeout }: Get): Promise<RangeResponse> {
+  return cluster.call({ send: (client, sending) => client.range(request, sending), repeatable: true, timeout });
 }
 
 async function run(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
@@ -30,15 +35,12 @@ async function run(cluster: Cluster, gets: readonly Get[]): Promise<(RangeRespon
 async function ask(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
   const [first] = gets;
   if (first === undefined) return [];
-  if (gets.length === 1)
-    return [
-      await cluster.call({ send: (client, deadline) => client.range(first.request, deadline), repeatable: true, timeout: first.timeout }),
-    ];
+  if (gets.length === 1) return [await alone(cluster, first)];
   const timeout = Math.max(...gets.map(get => get.timeout));
   const success = gets.map(({ request }) => ({ request_range: request }));
   try {
     const { header, responses } = await cluster.call({
-      send: (client, deadline) => client.transact({ compare: [], success, failure: [] }, deadline),
+      send: (client, sending) => client.transact({ compare: [], success, failure: [] }, sending),
       repeatable: true,
       timeout,
     });
@@ -47,13 +49,6 @@ async function ask(cluster: Cluster, gets: readonly Get[]): Promise<(RangeRespon
     const { code, transient } = translated(error);
     if (transient || code === 'closed' || code === 'unsupported') throw error;
     // One of them is refused, and the others are not to suffer for it.
-    return Promise.all(
-      gets.map(async get =>
-        ask(cluster, [get]).then(
-          ([answer]) => answer as RangeResponse,
-          (reason: unknown) => translated(reason),
-        ),
-      ),
-    );
+    return Promise.all(gets.map(async get => alone(cluster, get).catch((reason: unknown) => translated(reason))));
   }
 }

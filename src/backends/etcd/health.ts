@@ -5,6 +5,7 @@ import type { Client } from './client.js';
 import type { Cluster } from './cluster.js';
 import { backend } from './errors.js';
 import type { Keyspace } from './keyspace.js';
+import type { Sending } from './sending.js';
 import type { MembersResponse, StatusResponse } from './wire.js';
 
 export interface HealthOptions {
@@ -32,7 +33,7 @@ export async function healthOf({ cluster, keyspace, timeout }: HealthOptions): P
 /** @throws KvError */
 export async function strongRead(cluster: Cluster, keyspace: Keyspace, timeout: number): Promise<void> {
   const request = { ...keyspace.range({ prefix: '' }), limit: 1, keys_only: true };
-  await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout });
+  await cluster.call({ send: (client, sending) => client.range(request, sending), repeatable: true, timeout });
 }
 
 interface Told {
@@ -41,8 +42,9 @@ interface Told {
   readonly members: MembersResponse['members'];
 }
 
-async function tell(client: Client, deadline: number): Promise<Told> {
-  const [status, { members }] = await Promise.all([client.status(deadline), client.members(deadline)]);
+async function tell(client: Client, sending: Sending): Promise<Told> {
+  const status = await client.status(sending);
+  const { members } = await client.members(sending);
   return { host: client.host, status, members };
 }
 

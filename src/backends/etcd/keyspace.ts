@@ -12,7 +12,9 @@ const mostForeign = 1000;
 const nul: Buffer = Buffer.from([0]);
 
 export class Keyspace {
-  private readonly root: Buffer;
+  private readonly prefix: string;
+  /** Bytes of the prefix. */
+  private readonly stripped: number;
   private readonly foreign: Set<string> = new Set();
   private readonly firstForeign: (key: string) => void;
 
@@ -21,7 +23,8 @@ export class Keyspace {
    * @param firstForeign  told of the first record of others that is no valid key
    */
   constructor(root: string, firstForeign: (key: string) => void) {
-    this.root = Buffer.from(root);
+    this.prefix = root;
+    this.stripped = Buffer.byteLength(root);
     this.firstForeign = firstForeign;
   }
 
@@ -31,7 +34,7 @@ export class Keyspace {
   }
 
   key(relative: string): Buffer {
-    return this.root.length === 0 ? Buffer.from(relative) : Buffer.concat([this.root, Buffer.from(relative)]);
+    return Buffer.from(this.prefix + relative);
   }
 
   /** All bytes that a range means, our own records included. */
@@ -54,7 +57,7 @@ export class Keyspace {
 
   /** The relative key; undefined for records of others that are no valid key, of which it takes note. */
   relative(key: Buffer): string | undefined {
-    const relative = key.toString('utf8', this.root.length);
+    const relative = key.toString('utf8', this.stripped);
     if (relative.startsWith(ownRecords)) return relative;
     if (isKey(relative) && (!relative.includes('\ufffd') || this.key(relative).equals(key))) return relative;
     if (this.foreign.size === 0) this.firstForeign(relative);

@@ -62,7 +62,7 @@ async function pages(
       ...(first === undefined ? {} : { revision: first.revision }),
     };
     const page: RangeResponse = await cluster.call({
-      send: (client, deadline) => client.range(request, deadline),
+      send: (client, sending) => client.range(request, sending),
       repeatable: true,
       timeout,
     });

@@ -125,8 +125,8 @@ export class Locks {
       };
       const itself: RangeRequest = { key: own, keys_only: true };
       const { header, responses } = await cluster.call({
-        send: (client, deadline) =>
-          client.transact({ compare: [], success: [{ request_range: itself }, { request_range: before }], failure: [] }, deadline),
+        send: (client, sending) =>
+          client.transact({ compare: [], success: [{ request_range: itself }, { request_range: before }], failure: [] }, sending),
         repeatable: true,
         timeout,
       });

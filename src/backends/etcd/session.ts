@@ -73,7 +73,7 @@ export class Sessions {
     const { cluster, timeout } = this.options;
     const seconds = Math.ceil(ttl / 1000);
     // Repeatable: a lease that nobody knows of has no keys, and lapses.
-    const { ID, TTL } = await cluster.call({ send: (client, deadline) => client.grant(seconds, deadline), repeatable: true, timeout });
+    const { ID, TTL } = await cluster.call({ send: (client, sending) => client.grant(seconds, sending), repeatable: true, timeout });
     if (ID === '0') throw new KvError('internal', 'etcd granted a lease without a name', { backend });
     return { number: ID, ttl: Number(TTL) * 1000 };
   }
@@ -83,7 +83,7 @@ export class Sessions {
     const { cluster, timeout } = this.options;
     try {
       const { number } = await granting;
-      await cluster.call({ send: (client, deadline) => client.revoke(number, deadline), repeatable: true, timeout });
+      await cluster.call({ send: (client, sending) => client.revoke(number, sending), repeatable: true, timeout });
     } catch {
       // Gone already, or out of reach.
     }

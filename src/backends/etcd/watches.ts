@@ -203,7 +203,7 @@ export class Watches {
     if (watch === undefined) return;
     const request = { key: watch.range.key, limit: 1, keys_only: true };
     const { cluster, timeout } = this;
-    await cluster.call({ send: (client, deadline) => client.range(request, deadline), repeatable: true, timeout }).catch(() => undefined);
+    await cluster.call({ send: (client, sending) => client.range(request, sending), repeatable: true, timeout }).catch(() => undefined);
   }
 
   private canceled(watch: Watch, { compact_revision: compacted, cancel_reason: reason }: WatchResponse): void {

@@ -6,6 +6,16 @@ import { capabilitiesOf } from './capabilities.js';
 import { type LmdbOptions, settingsOf } from './options.js';
 import { openTable } from './table.js';
 
+export { inspect } from './inspect.js';
+export type {
+  InspectedContents,
+  InspectedDatabase,
+  InspectedFile,
+  InspectedLock,
+  InspectedProblem,
+  Inspection,
+  InspectionVerdict,
+} from './inspection.js';
 export type { LmdbOptions } from './options.js';
 
 /** ms: what another process wrote with a ttl is looked for this often. */

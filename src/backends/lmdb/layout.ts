@@ -9,6 +9,7 @@
  * | owned | hash of the session id (8 bytes), key | nothing |
  * | sessions | UTF-8 of the id | ttl, deadline (f64), UTF-8 of the boot |
  * | meta | `head` | revision, compacted, commits (each f64) |
+ * | meta | `schema` | one byte, as in `schema.ts` |
  *
  * Numbers are big-endian: as keys they sort as they count, since none is negative. LMDB's keys end at 1978
  * bytes; with the 8 bytes before it in an index, a key of ours at 1970.
@@ -110,13 +111,7 @@ export const headersOnly: ValueEncoder<Stored> = {
   decode: bytes => stored(bytes, () => nothing),
 };
 
-/** Reads a row from a copy of its own, which the value then shares. */
-export function decodeRow(key: string, bytes: Uint8Array<ArrayBuffer>): Row {
-  const { buffer, byteOffset, length } = bytes;
-  const { revision, created, expires, session, value } = stored(
-    asBuffer(bytes),
-    at => new Uint8Array(buffer, byteOffset + at, length - at),
-  );
+export function rowOf(key: string, { value, revision, created, expires, session }: Stored): Row {
   return { key, value, revision, created, expires, session };
 }
 
@@ -164,6 +159,7 @@ export interface Head {
 }
 
 export const headKey = 'head';
+export const schemaKey = 'schema';
 
 export function encodeHead({ revision, compacted, commits }: Head): Buffer {
   const bytes = Buffer.allocUnsafe(24);

@@ -2,18 +2,13 @@
  * The preflight: can LMDB open the folder? It maps the data file into memory and follows whatever it finds there, so
  * a foreign or truncated one kills the process, and so does a lock file that cannot be opened or extended.
  */
-import { accessSync, closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KvError } from '../../errors.js';
+import { newestMeta, newestTransaction } from './meta.js';
 import { allPagesThere } from './pages.js';
 import { checkRoom } from './space.js';
-
-// The fork of LMDB in the package lmdb, "data format 2": 24 bytes of page header, then the meta record.
-const magic = 0xbeefc0de;
-const format = 2;
-const metaBytes = 192;
-const smallest = 8192;
 
 /** Looks again when somebody may be making or writing the file just now. */
 const looks = 4;
@@ -64,47 +59,14 @@ function faultOf(file: string): string | undefined {
 function fault(file: number): string | undefined {
   const { size } = fstatSync(file);
   if (size === 0) return undefined;
-  if (size < smallest) return 'is too short to be an LMDB database';
-  const first = metaAt(file, 0);
-  if (first.magic !== magic) return 'is no LMDB database';
-  if (first.version !== format) return `is an LMDB database of data format ${first.version}, and the package lmdb reads ${format}`;
-  const { pageSize } = first;
-  if (pageSize < 256 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0) return 'is damaged: its page size is impossible';
-  const second = metaAt(file, pageSize);
-  if (second.magic !== magic || second.version !== format) return 'is damaged: its second meta page is none';
-  const meta = first.transaction >= second.transaction ? first : second;
+  const meta = newestMeta(file, size);
+  if ('wrong' in meta) return meta.wrong;
+  const { pageSize } = meta;
   // The size after the meta pages: a writer extends the file before it says so.
   const pages = Math.floor(fstatSync(file).size / pageSize);
   // A file may end before its last page, where that was freed before it was ever written.
   if (meta.lastPage < pages || allPagesThere(file, { pageSize, pages, roots: meta.roots })) return undefined;
   // Whoever writes it just now has it open in good health.
-  if (newest(file, pageSize) !== meta.transaction) return undefined;
+  if (newestTransaction(file, pageSize) !== meta.transaction) return undefined;
   return `is truncated: it has ${pages} of ${meta.lastPage + 1} pages`;
-}
-
-interface Meta {
-  readonly magic: number;
-  readonly version: number;
-  readonly pageSize: number;
-  readonly lastPage: number;
-  readonly transaction: number;
-  /** Of the list of free pages, and of the databases. */
-  readonly roots: readonly bigint[];
-}
-
-function metaAt(file: number, position: number): Meta {
-  const bytes = Buffer.alloc(metaBytes);
-  readSync(file, bytes, 0, metaBytes, position);
-  return {
-    magic: bytes.readUInt32LE(24),
-    version: bytes.readUInt32LE(28),
-    pageSize: bytes.readUInt32LE(48),
-    roots: [bytes.readBigUInt64LE(88), bytes.readBigUInt64LE(136)],
-    lastPage: Number(bytes.readBigUInt64LE(144)),
-    transaction: Number(bytes.readBigUInt64LE(152)),
-  };
-}
-
-function newest(file: number, pageSize: number): number {
-  return Math.max(metaAt(file, 0).transaction, metaAt(file, pageSize).transaction);
 }

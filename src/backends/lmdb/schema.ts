@@ -1,12 +1,11 @@
 /** The schema: which layout a folder has, so that no version of this package misreads what another wrote. */
 import { KvError } from '../../errors.js';
 import type { Client } from './client.js';
-import { encodeHead, headKey } from './layout.js';
+import { encodeHead, headKey, schemaKey } from './layout.js';
 import { headOf } from './view.js';
 
 /** Of `layout.ts`; goes up with every change that an older version would misread. */
-const schema = 1;
-const schemaKey = 'schema';
+export const schema = 1;
 
 /**
  * Makes a new folder ours, or checks that it is in our layout.

@@ -41,6 +41,12 @@ export function checkRoom(path: string): void {
   if (free < opening) throw new KvError('unavailable', `the disk of ${path} is full: ${shown(free)} are free`, { backend: 'lmdb' });
 }
 
+/** That the disk has too little room for any put, in words; undefined where it has enough. */
+export function lowSpace(path: string): string | undefined {
+  const free = freeBytes(path);
+  return free < floor ? `the disk of ${path} is nearly full: ${shown(free)} are free, and a put needs ${shown(floor)}` : undefined;
+}
+
 /** Bytes that must be free for a batch. */
 export function neededBytes({ writes }: Batch): number {
   let bytes = 0;

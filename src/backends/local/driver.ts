@@ -91,10 +91,14 @@ class LocalDriver implements Driver {
     }
   }
 
-  async commit(transaction: Transaction, call: Call): Promise<Outcome> {
-    if (call.signal?.aborted === true) throw aborted(call.signal, 'commit', this.reading);
+  commit(transaction: Transaction, call: Call): Promise<Outcome> {
+    if (call.signal?.aborted === true) return Promise.reject(aborted(call.signal, 'commit', this.reading));
     const step = (draft: Draft): Outcome => transact(draft, this.keyspace, transaction);
     if (this.ended === undefined && this.engine !== undefined && this.waiting === 0) return this.send(this.engine, step, call);
+    return this.sendOnceOpen(step, call);
+  }
+
+  private async sendOnceOpen(step: Step<Outcome>, call: Call): Promise<Outcome> {
     let sent: Promise<Outcome>;
     this.waiting++;
     try {
@@ -165,7 +169,9 @@ class LocalDriver implements Driver {
     const engine = await this.opened(call, what);
     const answer = async (): Promise<T> => read(engine);
     try {
-      return await (this.gate === undefined ? answer() : this.deadlines.race(this.gate.call(answer), call, what, this.reading));
+      return await (this.gate === undefined
+        ? answer()
+        : this.gate.call(answer, wait => this.deadlines.race(wait, call, what, this.reading)));
     } catch (error) {
       throw asKvError(error, this.reading);
     }
@@ -173,18 +179,17 @@ class LocalDriver implements Driver {
 
   /** Puts a step on its way to the table. */
   private send<R>(engine: Engine, step: Step<R>, call: Call): Promise<R> {
-    const { gate } = this;
-    const wait = (answer: Promise<R>): Promise<R> => this.deadlines.race(answer, call, 'commit', this.writing);
-    if (gate === undefined) return engine.writer.write(step, wait);
+    const { gate, deadlines } = this;
+    if (gate === undefined) {
+      return engine.writer.write(step, (answer, giveUp) => deadlines.race(answer, call, 'commit', this.writing, giveUp));
+    }
     const write = (admit: () => void): Promise<R> =>
-      engine.writer.write(
-        draft => {
-          admit();
-          return step(draft);
-        },
-        answer => answer,
-      );
-    return wait(gate.call(write));
+      engine.writer.write(draft => {
+        admit();
+        return step(draft);
+      });
+    const wait = (answer: Promise<R>): Promise<R> => deadlines.race(answer, call, 'commit', this.writing);
+    return call.signal === undefined ? gate.call(write, wait) : wait(gate.call(write, answer => answer));
   }
 
   private with$<T>(use$: (engine: Engine) => Observable<T>): Observable<T> {

@@ -26,21 +26,24 @@ export class Gate {
   }
 
   /**
-   * Makes a call, unless the way is closed: then it rejects `unavailable`, or never settles.
+   * Makes a call, unless the way is closed: then it rejects `unavailable`, or is never answered.
    *
    * @param work  is given a function to call right before the call takes effect, which throws where the way has
    *   been closed in the meantime
+   * @param wait  keeps a promise in time. Only what is never answered needs it: memory answers at once.
    */
-  call<T>(work: (admit: () => void) => Promise<T>): Promise<T> {
+  call<T>(work: (admit: () => void) => Promise<T>, wait: (answer: Promise<T>) => Promise<T>): Promise<T> {
     let lost = false;
     const admit = (): void => {
-      lost = this.way === 'hung';
-      if (this.way !== 'open') throw this.refusal();
+      const { way } = this;
+      if (way === 'open') return;
+      lost = way === 'hung';
+      throw this.refusal();
     };
-    if (this.way === 'hung') return new Promise<T>(() => {});
+    if (this.way === 'hung') return wait(new Promise<T>(() => {}));
     if (this.way === 'cut') return Promise.reject(this.refusal());
     return work(admit).catch((error: unknown) => {
-      if (lost) return new Promise<T>(() => {});
+      if (lost) return wait(new Promise<T>(() => {}));
       throw error;
     });
   }

@@ -18,6 +18,8 @@ import type { Row, Table, View } from './table.js';
 interface Group {
   readonly range: Range;
   readonly feeds: Set<Subscriber<Feed>>;
+  /** The patch that is being put together for them. */
+  patch?: Change[] | undefined;
 }
 
 export class Hub {
@@ -154,33 +156,31 @@ export class Hub {
 
   private patch(view: View, last: number): void {
     const news = new News(view, last, this.keyspace, instantOf(this.table), row => this.saw(row, view));
-    const patches = new Map<Group, Change[]>();
-    const tell = (group: Group, changes: readonly Change[]): void => {
-      if (changes.length === 0) return;
-      const patch = patches.get(group);
-      if (patch === undefined) patches.set(group, [...changes]);
-      else patch.push(...changes);
-    };
+    const told: Group[] = [];
     for (const deleted of news.deleted) {
       for (const groups of [this.keys, this.prefixes])
-        for (const group of groups.values()) tell(group, news.afterDeletion(group.range, deleted));
+        for (const group of groups.values()) for (const change of news.afterDeletion(group.range, deleted)) tell(told, group, change);
     }
-    for (const key of news.keys) for (const group of this.concerned(key)) tell(group, [news.change(key)]);
-    for (const [group, changes] of patches) this.post(group, { type: 'patch', changes, revision: BigInt(view.head) });
+    for (const key of news.keys) for (const group of this.concerned(key)) tell(told, group, news.change(key));
+    const revision = BigInt(view.head);
+    for (const group of told) {
+      this.post(group, { type: 'patch', changes: group.patch ?? [], revision });
+      group.patch = undefined;
+    }
   }
 
   /** The groups that a key belongs to: its own, and those of the directories above it. */
-  private *concerned(key: string): Iterable<Group> {
-    const own = this.keys.get(key);
-    if (own !== undefined) yield own;
-    if (this.prefixes.size === 0) return;
+  private concerned(key: string): Group[] {
+    const groups: Group[] = [];
+    const add = (group: Group | undefined): unknown => group !== undefined && groups.push(group);
+    add(this.keys.get(key));
+    if (this.prefixes.size === 0) return groups;
     const { root } = this.keyspace;
-    const everything = this.prefixes.get(root);
-    if (everything !== undefined && this.keyspace.within(root, key)) yield everything;
+    if (this.keyspace.within(root, key)) add(this.prefixes.get(root));
     for (let slash = key.indexOf('/', root.length); slash !== -1; slash = key.indexOf('/', slash + 1)) {
-      const above = this.prefixes.get(key.slice(0, slash + 1));
-      if (above !== undefined) yield above;
+      add(this.prefixes.get(key.slice(0, slash + 1)));
     }
+    return groups;
   }
 
   private post({ feeds }: Group, message: Feed): void {
@@ -201,4 +201,14 @@ export class Hub {
     this.outbox.length = 0;
     this.delivering = false;
   }
+}
+
+/** Adds to the patch of a group, which is put among those `told` with its first change. */
+function tell(told: Group[], group: Group, change: Change): void {
+  if (group.patch !== undefined) {
+    group.patch.push(change);
+    return;
+  }
+  group.patch = [change];
+  told.push(group);
 }

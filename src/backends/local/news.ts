@@ -19,17 +19,18 @@ export class News {
   private readonly view: View;
   private readonly keyspace: Keyspace;
   private readonly at: Instant;
-  private readonly changes: Map<string, Change> = new Map();
-  private readonly replaced: Map<string, Change> = new Map();
+  /** What was said so far, by key and by prefix; made when needed, since most news are of one key. */
+  private changes: Map<string, Change> | undefined;
+  private replaced: Map<string, Change> | undefined;
   private readonly seen: (row: Row) => void;
 
   /** @param seen  called with each row that is read and still alive */
   constructor(view: View, after: number, keyspace: Keyspace, at: Instant, seen: (row: Row) => void = () => {}) {
     const keys = new Set<string>();
-    const deleted = new Set<string>();
+    let deleted: Set<string> | undefined;
     for (const { changes } of view.log(after)) {
       for (const change of changes) {
-        if ('deletePrefix' in change) deleted.add(change.deletePrefix);
+        if ('deletePrefix' in change) (deleted ??= new Set()).add(change.deletePrefix);
         else keys.add('put' in change ? change.put : change.delete);
       }
     }
@@ -37,7 +38,7 @@ export class News {
     this.keyspace = keyspace;
     this.at = at;
     this.seen = seen;
-    this.deleted = [...deleted];
+    this.deleted = deleted === undefined ? [] : [...deleted];
     this.keys = [...keys].filter(
       key => key.startsWith(keyspace.root) && !this.deleted.some(prefix => keyspace.within(prefix, key)) && keyspace.visible(key),
     );
@@ -52,6 +53,7 @@ export class News {
 
   /** How a key is now. */
   change(key: string): Change {
+    this.changes ??= new Map();
     let change = this.changes.get(key);
     if (change === undefined) this.changes.set(key, (change = this.read(key)));
     return change;
@@ -83,6 +85,7 @@ export class News {
   }
 
   private replacement(prefix: string): Change {
+    this.replaced ??= new Map();
     let change = this.replaced.get(prefix);
     if (change === undefined) {
       const replace = this.keyspace.relative(prefix);

@@ -84,7 +84,7 @@ export class Sweeper {
 
   private async sweep(): Promise<void> {
     this.sweeping = true;
-    const removed = await this.writer.write(sweep, answer => answer).catch(() => 0);
+    const removed = await this.writer.write(sweep).catch(() => 0);
     this.sweeping = false;
     if (removed > 0) this.look();
     else this.within(retryAfter);

@@ -2,7 +2,7 @@
 import { coalesce, type Coalescer } from '../../coalesce.js';
 import { Draft, type Step } from './draft.js';
 import { instantOf } from './row.js';
-import type { Batch, Table } from './table.js';
+import type { Batch, Table, View } from './table.js';
 
 interface Queued {
   readonly step: Step<unknown>;
@@ -28,14 +28,10 @@ export class Writer {
    * @param wait  who waits for the answer, and for how long; a step that is given up before its batch starts
    *   is left out
    */
-  async write<R>(step: Step<R>, wait: (answer: Promise<R>) => Promise<R>): Promise<R> {
+  write<R>(step: Step<R>, wait?: (answer: Promise<R>, giveUp: () => void) => Promise<R>): Promise<R> {
     const queued: Queued = { step, abandoned: false };
-    try {
-      return await wait(this.queue(queued) as Promise<R>);
-    } catch (error) {
-      queued.abandoned = true;
-      throw error;
-    }
+    const answer = this.queue(queued) as Promise<R>;
+    return wait === undefined ? answer : wait(answer, () => (queued.abandoned = true));
   }
 
   /** Resolves once nothing is waiting or under way. */
@@ -43,16 +39,18 @@ export class Writer {
     return this.queue.idle();
   }
 
-  private async run(batch: readonly Queued[]): Promise<readonly unknown[]> {
+  private run(batch: readonly Queued[]): Promise<readonly unknown[]> {
     let answers: readonly unknown[] = [];
     let written: Batch | undefined;
-    await this.table.commit(view => {
+    const prepare = (view: View): Batch | undefined => {
       const draft = new Draft(view, instantOf(this.table));
       answers = batch.map(({ step, abandoned }) => (abandoned ? undefined : draft.step(step)));
       written = draft.batch();
       return written;
+    };
+    return this.table.commit(prepare).then(() => {
+      if (written !== undefined) this.committed(written);
+      return answers;
     });
-    if (written !== undefined) this.committed(written);
-    return answers;
   }
 }

@@ -1,0 +1,190 @@
+/**
+ * The client: the package consul as a transport to one agent, with none of its policies.
+ *
+ * Its own watch loses writes and repeats them, it makes `undefined` of a refusal, and it waits for ever for an answer
+ * that breaks off; so only its requests are used, their TLS and their sockets. Two of it: queries that block have their
+ * sockets to themselves, or calls would wait behind them.
+ */
+import { EventEmitter } from 'node:events';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { TlsOptions } from '../../tls.js';
+import { notLoaded } from './errors.js';
+import type { Settings } from './options.js';
+import type { Answer, Request } from './wire.js';
+
+/** A request that is under way. */
+export interface Asking {
+  readonly answer: Promise<Answer>;
+  /** Gives it up: the answer rejects, and the socket is closed. */
+  cancel(): void;
+}
+
+export interface AskOptions {
+  readonly token: string | undefined;
+  /** ms without any sign of an answer; counted anew from each part of it where `heard` is given. */
+  readonly patience: number;
+  /** Called with each part of an answer. */
+  readonly heard?: () => void;
+}
+
+/** One agent. */
+export interface Client {
+  readonly host: string;
+  /** The Consul itself, which calls go through. */
+  readonly native: unknown;
+  call(request: Request, options: AskOptions): Asking;
+  /** On a socket of its own: a query that blocks. */
+  block(request: Request, options: AskOptions): Asking;
+  close(): void;
+}
+
+/** What we rely on of the client, which its types leave out. */
+interface Consul {
+  _request(options: object): Promise<Response>;
+  _ext(event: 'onRequest', extend: (request: Outgoing, next: () => void) => void): void;
+  destroy(): void;
+}
+
+type ConsulClass = new (options: object) => Consul;
+
+interface Response {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly body?: Buffer;
+}
+
+/** A request as the client is about to send it. */
+interface Outgoing {
+  readonly opts: { readonly heard?: () => void };
+  transport: { request(options: object): Exchange };
+}
+
+interface Incoming extends EventEmitter {
+  readonly complete: boolean;
+}
+
+interface Exchange extends EventEmitter {
+  once(event: 'response', listen: (incoming: Incoming) => void): this;
+}
+
+/** Statuses that answer the question; others are errors. */
+const telling = new Set([404, 409]);
+/** ms that a socket may be idle: with the longest wait in between it must not be closed under a query. */
+const idle = 60_000;
+
+/** A client of one agent. Connects with its first request. */
+export async function openClient(settings: Settings, host: string): Promise<Client> {
+  const Consul = await load();
+  const { tls, connections } = settings;
+  const make = (sockets: number): Consul => {
+    const pool = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: idle };
+    const agent = tls === undefined ? new HttpAgent(pool) : new HttpsAgent(pool);
+    const scheme = tls === undefined ? 'http' : 'https';
+    const consul = new Consul({ baseUrl: `${scheme}://${host}/v1`, agent, ...(tls === undefined ? {} : credentialsOf(tls)) });
+    consul._ext('onRequest', refuseTruncated);
+    return consul;
+  };
+  const [calls, queries] = [make(connections.calls), make(connections.watches)];
+  const underway = new Set<Asking>();
+  const ask = (consul: Consul, request: Request, options: AskOptions): Asking => {
+    const asking = send(consul, request, options);
+    underway.add(asking);
+    const leave = (): void => void underway.delete(asking);
+    asking.answer.then(leave, leave);
+    return asking;
+  };
+  return {
+    host,
+    native: calls,
+    call: (request, options) => ask(calls, request, options),
+    block: (request, options) => ask(queries, request, options),
+    close() {
+      for (const asking of underway) asking.cancel();
+      calls.destroy();
+      queries.destroy();
+    },
+  };
+}
+
+function send(consul: Consul, { method, path, key, query, body }: Request, { token, patience, heard }: AskOptions): Asking {
+  // One for each request: the client adds listeners to it.
+  const ctx = new EventEmitter();
+  let late = false;
+  const expire = (): void => {
+    late = true;
+    ctx.emit('cancel');
+  };
+  let timer = setTimeout(expire, patience);
+  const options = {
+    method,
+    path,
+    ...(key === undefined ? {} : { params: { key } }),
+    ...(query === undefined ? {} : { query: { ...query } }),
+    ...(body === undefined ? {} : { body }),
+    headers: token === undefined ? {} : { 'x-consul-token': token },
+    buffer: true,
+    ctx,
+    ...(heard === undefined
+      ? {}
+      : {
+          heard() {
+            clearTimeout(timer);
+            timer = setTimeout(expire, patience);
+            heard();
+          },
+        }),
+  };
+  const answer = consul
+    ._request(options)
+    .then(answerOf, (error: unknown) => {
+      const { response } = error as { response?: Response };
+      if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
+      throw late ? Object.assign(new Error(`no answer within ${patience} ms`, { cause: error }), { isTimeout: true }) : error;
+    })
+    .finally(() => clearTimeout(timer));
+  return { answer, cancel: () => void ctx.emit('cancel') };
+}
+
+function answerOf({ statusCode, headers, body }: Response): Answer {
+  return {
+    status: statusCode,
+    index: BigInt(headers['x-consul-index'] ?? 0),
+    filtered: headers['x-consul-results-filtered-by-acls'] === 'true',
+    body: body ?? Buffer.alloc(0),
+  };
+}
+
+/** Makes an error of an answer that breaks off, which the client would wait on for ever, and tells of each part. */
+function refuseTruncated(outgoing: Outgoing, next: () => void): void {
+  const { transport } = outgoing;
+  const { heard } = outgoing.opts;
+  outgoing.transport = {
+    request(options) {
+      const exchange = transport.request(options);
+      exchange.once('response', incoming => {
+        if (heard !== undefined) incoming.on('data', heard);
+        incoming.once('close', () => {
+          if (!incoming.complete) exchange.emit('error', Object.assign(new Error('the answer broke off'), { code: 'ECONNRESET' }));
+        });
+      });
+      return exchange;
+    },
+  };
+  next();
+}
+
+async function load(): Promise<ConsulClass> {
+  try {
+    // The cast is the confession for all of this file: the client's types know neither its requests nor its hooks.
+    const { default: Consul } = (await import('consul')) as unknown as { default: ConsulClass };
+    return Consul;
+  } catch (error) {
+    throw notLoaded(error);
+  }
+}
+
+function credentialsOf({ ca, cert, key, ...rest }: TlsOptions): object {
+  const pems = Object.entries({ ca, cert, key }).filter(([, pem]) => pem !== undefined);
+  return { ...rest, ...Object.fromEntries(pems.map(([name, pem]) => [name, Buffer.from(pem as string)])) };
+}

@@ -1,0 +1,163 @@
+/**
+ * A cluster: its agents, the one in use, and the change to another when that one fails.
+ *
+ * A read is asked again, of another agent and then of all of them again, until its deadline. A write is sent again only
+ * where no server has carried it out.
+ */
+import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
+import { type Asking, type Client, openClient } from './client.js';
+import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import type { Settings } from './options.js';
+import { Tokens } from './token.js';
+import type { Answer, Place, Request } from './wire.js';
+
+export interface CallOptions {
+  /** Whether sending it twice is the same as sending it once. */
+  readonly repeatable: boolean;
+  /** ms */
+  readonly timeout: number;
+}
+
+export interface QueryOptions {
+  /** ms without any sign of an answer, counted anew from each part of it */
+  readonly patience: number;
+  /** On a socket of its own. */
+  readonly blocking: boolean;
+  /** Called with each part of an answer. */
+  readonly heard: () => void;
+}
+
+/** ms of a pause once every agent has failed, growing to the most. */
+const firstPause = 25;
+const longestPause = 500;
+
+export class Cluster {
+  readonly place: Place;
+  private readonly settings: Settings;
+  private readonly tokens: Tokens;
+  private readonly everywhere: Readonly<Record<string, string>>;
+  private at: number;
+  private readonly clients: Map<string, Promise<Client>> = new Map();
+  private current: Client | undefined;
+  private closed = false;
+
+  constructor(settings: Settings) {
+    const { datacenter, namespace, partition } = settings;
+    this.settings = settings;
+    this.place = { namespace, partition };
+    this.tokens = new Tokens(settings.auth);
+    this.everywhere = {
+      ...(datacenter === undefined ? {} : { dc: datacenter }),
+      ...(namespace === undefined ? {} : { ns: namespace }),
+      ...(partition === undefined ? {} : { partition }),
+    };
+    // Stores that are started together spread over the agents.
+    this.at = Math.floor(Math.random() * settings.hosts.length);
+  }
+
+  get native(): unknown {
+    return this.current?.native;
+  }
+
+  get host(): string {
+    return this.settings.hosts[this.at % this.settings.hosts.length] as string;
+  }
+
+  /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
+  async call(request: Request, { repeatable, timeout }: CallOptions): Promise<Answer> {
+    const deadline = performance.now() + timeout;
+    const { hosts } = this.settings;
+    for (let attempt = 1; ; attempt++) {
+      const client = this.current ?? (await this.client());
+      try {
+        const patience = Math.max(1, deadline - performance.now());
+        return await this.authorised(token => client.call(this.placed(request), { token, patience }).answer);
+      } catch (error) {
+        if (KvError.is(error)) throw error;
+        const failure = failureOf(error);
+        this.failed(client, failure);
+        const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !this.closed;
+        const pause = attempt < hosts.length ? 0 : Math.min(longestPause, firstPause * 2 ** (attempt - hosts.length));
+        if (!again || performance.now() + pause >= deadline) throw this.told(failure, repeatable);
+        if (pause > 0) await delay(pause);
+      }
+    }
+  }
+
+  /** Asks once, as long as it takes; errors with what the client says, untranslated. */
+  async query(request: Request, { patience, blocking, heard }: QueryOptions, started: (asking: Asking) => void): Promise<Answer> {
+    const client = this.current ?? (await this.client());
+    try {
+      return await this.authorised(token => {
+        const placed = this.placed(request);
+        const asking = blocking ? client.block(placed, { token, patience, heard }) : client.call(placed, { token, patience, heard });
+        started(asking);
+        return asking.answer;
+      });
+    } catch (error) {
+      if (!KvError.is(error)) this.failed(client, failureOf(error));
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const opening of this.clients.values())
+      opening.then(
+        client => client.close(),
+        () => undefined,
+      );
+    this.clients.clear();
+  }
+
+  private async client(): Promise<Client> {
+    if (this.closed) throw closedError(backend);
+    const { host } = this;
+    let opening = this.clients.get(host);
+    if (opening === undefined) {
+      opening = openClient(this.settings, host);
+      this.clients.set(host, opening);
+      opening.catch(() => this.clients.delete(host));
+    }
+    const client = await opening;
+    if (this.closed) throw closedError(backend);
+    if (this.host === host) this.current = client;
+    return client;
+  }
+
+  /** With the token in use, and once more with another where that one is refused and there is another. */
+  private async authorised(send: (token: string | undefined) => Promise<Answer>): Promise<Answer> {
+    const current = this.tokens.current();
+    const token = typeof current === 'object' ? await current : current;
+    try {
+      return await send(token);
+    } catch (error) {
+      if (KvError.is(error) || failureOf(error).code !== 'denied' || failureOf(error).fate !== 'refused') throw error;
+      if (!(await this.tokens.renewed(token))) throw error;
+      return send(await this.tokens.current());
+    }
+  }
+
+  private placed(request: Request): Request {
+    return { ...request, query: { ...request.query, ...this.everywhere } };
+  }
+
+  /** Turns to the next agent. What is under way on the one that failed goes on to its deadline. */
+  private failed(client: Client, failure: Failure): void {
+    if (!isPassing(failure) || client !== this.current || this.settings.hosts.length === 1) return;
+    this.current = undefined;
+    this.at = (this.at + 1) % this.settings.hosts.length;
+  }
+
+  private told(failure: Failure, repeatable: boolean): KvError {
+    if (this.closed) return closedError(backend);
+    return errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms);
+  });
+}

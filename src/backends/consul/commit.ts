@@ -1,0 +1,265 @@
+/**
+ * Committing: one request for each transaction, plain puts and deletions of single keys together in one while another is
+ * under way.
+ */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
+import { KvError } from '../../errors.js';
+import type { Abandonable } from '../../running.js';
+import { type Extent, Turns } from '../../turns.js';
+import type { Cluster } from './cluster.js';
+import { isBound, type KnownOp, type Plan, planOf, type Put, refusalOf, resultsOf } from './codec.js';
+import { backend, errorOf, translated, wordsOf } from './errors.js';
+import type { Expiries } from './expiry.js';
+import { type Keyspace, ownRecords, written } from './keyspace.js';
+import type { Sessions } from './session.js';
+import { type Answer, parsed, type Step, stepBytes, type TxnAnswer, txnBody } from './wire.js';
+
+export interface Transaction {
+  readonly checks: readonly DriverCheck[];
+  readonly ops: readonly DriverOp[];
+}
+
+/** A transaction on its way. One that was given up before it was sent is not sent any more. */
+export interface Write extends Transaction, Abandonable {
+  /** ms */
+  readonly timeout: number;
+}
+
+export interface CommitterOptions {
+  readonly cluster: Cluster;
+  readonly keyspace: Keyspace;
+  readonly sessions: Sessions;
+  readonly expiries: Expiries;
+  /** Told of what goes on after the answer. */
+  readonly ending: (work: Promise<void>) => void;
+}
+
+/** Steps in one transaction, at a server's defaults. */
+const most = 64;
+/** Writes in one batch: a deletion takes two steps. */
+const mostWrites = 32;
+/** Bytes in one batch. */
+const mostBytes = 480_000;
+
+export class Committer {
+  private readonly options: CommitterOptions;
+  private readonly turns: Turns = new Turns();
+  private readonly together: Coalescer<Write, Outcome>;
+
+  constructor(options: CommitterOptions) {
+    this.options = options;
+    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most: mostWrites * 4 });
+  }
+
+  /** @throws KvError */
+  commit(write: Write): Promise<Outcome> {
+    return this.turns.take(extentOf(write), () => {
+      if (write.abandoned) return Promise.reject(givenUp());
+      return isPlain(write) ? this.together(write) : this.alone(write);
+    });
+  }
+
+  /** With a session for each ttl before it. One that is not used ends. */
+  private async alone(write: Write): Promise<Outcome> {
+    const { sessions, ending } = this.options;
+    const { checks, timeout } = write;
+    const [first] = write.ops;
+    if (first !== undefined && 'deletePrefix' in first && first.deletePrefix === '') return this.clear(checks, timeout);
+    const made: string[] = [];
+    const end = async (): Promise<void> => void (await Promise.all(made.map(async id => sessions.end(id))));
+    try {
+      const ops = await Promise.all(
+        write.ops.map(async (op): Promise<KnownOp> => {
+          const session = await this.sessionFor(op, timeout);
+          if (session === undefined) return { op, absent: false };
+          if ('put' in op && op.session === undefined) made.push(session);
+          return { op, session, absent: false };
+        }),
+      );
+      if (write.abandoned) throw givenUp();
+      const outcome = await this.send(checks, ops, timeout);
+      if (!outcome.ok) ending(end());
+      return outcome;
+    } catch (error) {
+      // Where the answer never came the key may be bound to it, and then the ttl was to be as long as that.
+      if (translated(error).outcome === undefined) ending(end());
+      throw error;
+    }
+  }
+
+  private async sessionFor(op: DriverOp, timeout: number): Promise<string | undefined> {
+    if (!('put' in op)) return undefined;
+    if (op.session !== undefined) return op.session.id;
+    // Consul waits twice as long, counted from here, and the ttl counts from when it is written.
+    return typeof op.ttl === 'number' ? this.options.sessions.make((op.ttl + timeout) / 2, timeout) : undefined;
+  }
+
+  private async send(checks: readonly DriverCheck[], ops: readonly KnownOp[], timeout: number): Promise<Outcome> {
+    const { keyspace } = this.options;
+    for (;;) {
+      const plan = planOf(keyspace, checks, ops);
+      const answer = await this.transact(plan.steps, timeout);
+      const told = parsed<TxnAnswer>(answer);
+      if (answer.status !== 409) return { ok: true, results: await this.settled(plan, told, timeout) };
+      const refusal = refusalOf(plan, told);
+      if (refusal.type === 'failed') return { ok: false, failed: refusal.failed };
+      if (refusal.type === 'error') throw refusal.error;
+    }
+  }
+
+  private transact(steps: readonly Step[], timeout: number): Promise<Answer> {
+    const { cluster } = this.options;
+    return cluster.call({ method: 'PUT', path: '/txn', body: txnBody(steps, cluster.place) }, { repeatable: false, timeout });
+  }
+
+  /** Takes sessions off keys that are to be permanent, and keeps the clocks of those that have a ttl. */
+  private async settled(plan: Plan, told: TxnAnswer, timeout: number): Promise<OpResult[]> {
+    const { keyspace, expiries } = this.options;
+    const results = resultsOf(keyspace, plan, told);
+    return Promise.all(
+      results.map(async (result, i): Promise<OpResult> => {
+        const known = plan.ops[i] as KnownOp;
+        const { op, session } = known;
+        const { entry } = result;
+        if ('put' in op && session !== undefined) {
+          if (typeof op.ttl === 'number') expiries.set(op.put, session, op.ttl);
+          else expiries.drop(op.put);
+          return result;
+        }
+        if ('put' in op && op.ttl === 'keep') return result;
+        const permanent = 'put' in op && isBound(known, entry) ? { entry: await this.unbound(op, entry, timeout) } : result;
+        if (!('deletePrefix' in op)) expiries.drop('put' in op ? op.put : op.delete);
+        return permanent;
+      }),
+    );
+  }
+
+  /** The key without its session, unless it was written by somebody else since. */
+  private async unbound({ put, value }: Put, entry: ReturnType<typeof written>, timeout: number): Promise<typeof entry> {
+    const { keyspace } = this.options;
+    const key = keyspace.key(put);
+    const set: Step = { verb: 'set', key, value };
+    let answer = await this.transact([{ verb: 'check-index', key, index: entry.revision }, { verb: 'delete', key }, set], timeout);
+    // Its session ended in between, and took with it what was to stay.
+    if (answer.status === 409 && answer.body.includes("doesn't exist"))
+      answer = await this.transact([{ verb: 'check-not-exists', key }, set], timeout);
+    const pair = answer.status === 409 ? undefined : parsed<TxnAnswer>(answer).Results?.at(-1)?.KV;
+    return pair === undefined ? { ...entry, leased: false, token: entry.token?.split(' ')[0] ?? '0' } : written(pair, put, value);
+  }
+
+  /** Deletes all below the root but our own records: Consul cannot leave out a part, so by the names of the first level. */
+  private async clear(checks: readonly DriverCheck[], timeout: number): Promise<Outcome> {
+    const { cluster, keyspace } = this.options;
+    const query = { keys: '', separator: '/', consistent: '' };
+    const request = { method: 'GET', path: '/kv/{key}', key: keyspace.root, query } as const;
+    const listed = await cluster.call(request, { repeatable: true, timeout });
+    const names = listed.status === 404 ? [] : parsed<readonly string[]>(listed);
+    const own = keyspace.key(ownRecords);
+    const deletions = names.filter(name => name !== own).map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
+    const held = checks.filter(check => 'held' in check);
+    const room = most - checks.length;
+    for (let at = 0; at < deletions.length || at === 0; at += room) {
+      // Entries are as they were read when it begins; the lock must be ours to its end.
+      const plan = planOf(keyspace, at === 0 ? checks : held, []);
+      const steps = [...plan.steps, ...deletions.slice(at, at + room)];
+      if (steps.length === 0) break;
+      const answer = await this.transact(steps, timeout);
+      if (answer.status !== 409) continue;
+      const refusal = refusalOf({ ...plan, steps }, parsed<TxnAnswer>(answer));
+      if (refusal.type === 'failed') return { ok: false, failed: refusal.failed };
+      if (refusal.type === 'error') throw refusal.error;
+    }
+    return { ok: true, results: [{}] };
+  }
+
+  /** Carries out a batch. Its keys differ: writes of one key take turns. */
+  private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    const wanted = writes.filter(write => !write.abandoned);
+    await Promise.all([...batches(wanted)].map(async batch => this.batch(batch, outcomes)));
+    return writes.map(write => outcomes.get(write) ?? givenUp());
+  }
+
+  private async batch(writes: readonly Write[], outcomes: Map<Write, Outcome | Error>): Promise<void> {
+    const [first] = writes;
+    if (first === undefined) return;
+    const timeout = Math.max(...writes.map(write => write.timeout));
+    const plan = planOf(
+      this.options.keyspace,
+      [],
+      writes.map(({ ops: [op] }) => ({ op: op as DriverOp, absent: false })),
+    );
+    try {
+      const answer = await this.transact(plan.steps, timeout);
+      const told = parsed<TxnAnswer>(answer);
+      if (answer.status === 409) return await this.rest(writes, plan, told, outcomes);
+      const results = await this.settled(plan, told, timeout);
+      for (const [i, write] of writes.entries()) outcomes.set(write, { ok: true, results: [results[i] as OpResult] });
+    } catch (error) {
+      const known = translated(error);
+      const refused = (known.code === 'denied' || known.code === 'invalid') && known.outcome === undefined && writes.length > 1;
+      // One of them is refused, and the others are not to suffer for it.
+      if (refused) await Promise.all(writes.map(async write => this.batch([write], outcomes)));
+      else for (const write of writes) if (!outcomes.has(write)) outcomes.set(write, known);
+    }
+  }
+
+  /** Nothing was done: settles those that it was refused for, and sends the others again. */
+  private async rest(writes: readonly Write[], plan: Plan, told: TxnAnswer, outcomes: Map<Write, Outcome | Error>): Promise<void> {
+    for (const { OpIndex, What } of told.Errors ?? []) {
+      const step = plan.steps[OpIndex];
+      const write = writes[step?.op ?? -1];
+      if (write === undefined) continue;
+      const refused = wordsOf(What, What);
+      if (refused !== undefined) outcomes.set(write, errorOf(refused));
+      else if (step?.verb === 'get') outcomes.set(write, { ok: true, results: [{ existed: false }] });
+    }
+    const left = writes.filter(write => !outcomes.has(write));
+    if (left.length === writes.length) throw new KvError('internal', 'consul refused a transaction without a reason', { backend });
+    for (const write of writes) {
+      const [op] = write.ops;
+      if (outcomes.has(write) && op !== undefined && 'delete' in op) this.options.expiries.drop(op.delete);
+    }
+    await this.batch(left, outcomes);
+  }
+}
+
+/** A put or deletion of one key that nothing else hangs on: what a batch is made of, since one refused step refuses all. */
+function isPlain({ checks, ops }: Write): boolean {
+  const [op] = ops;
+  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 0) return false;
+  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
+}
+
+/** Parts that a server takes in one request each. */
+function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  let batch: Write[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    const size = sizeOf(write);
+    if (batch.length === mostWrites || (batch.length > 0 && bytes + size > mostBytes)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(write);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function sizeOf({ ops: [op] }: Write): number {
+  return op !== undefined && 'put' in op ? stepBytes({ verb: 'set', key: op.put, value: op.value }) : 1000;
+}
+
+function extentOf({ ops }: Write): Extent {
+  return {
+    keys: ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : [])),
+    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
+  };
+}
+
+function givenUp(): KvError {
+  return new KvError('timeout', 'given up before it was sent', { backend });
+}

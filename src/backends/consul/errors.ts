@@ -1,0 +1,127 @@
+/** Errors: what Consul, HTTP and the client say, in our words, and whether the server can have acted on the request. */
+import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+
+export const backend = 'consul';
+
+/**
+ * What became of a request that failed.
+ *
+ * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
+ */
+export type Fate = 'unsent' | 'refused' | 'unknown';
+
+export interface Failure {
+  readonly code: KvErrorCode;
+  readonly message: string;
+  readonly fate: Fate;
+  readonly cause: unknown;
+}
+
+/** What the client's errors have of use to us. */
+interface ClientError {
+  readonly code?: string;
+  readonly isTimeout?: boolean;
+  readonly response?: { readonly statusCode?: number; readonly body?: unknown };
+}
+
+type Verdict = readonly [RegExp, KvErrorCode, Fate, string];
+
+/** By the body of an answer; the first whose words are in it holds. Consul says 500 of what the user did wrong, too. */
+const verdicts: readonly Verdict[] = [
+  [/ACL not found/, 'denied', 'refused', 'consul knows no such token'],
+  [/Permission denied/, 'denied', 'refused', 'the token does not allow that'],
+  [/HTTP request to an HTTPS server/, 'denied', 'unsent', 'the agent speaks TLS: consul({ tls: true })'],
+  [/No path to datacenter/, 'invalid', 'refused', 'consul knows no such datacenter'],
+  [
+    /Invalid Session TTL/,
+    'invalid',
+    'refused',
+    "the ttl of a session is below the agent's session_ttl_min: say it as sessionTtlMin of consul()",
+  ],
+  [/invalid session/i, 'session-lost', 'refused', 'the session has ended'],
+  [/lock delay/, 'unavailable', 'refused', 'the key is under the lock-delay of a session that has ended'],
+  [/No cluster leader/, 'unavailable', 'refused', 'the cluster has no leader'],
+  [/not the leader|failed to get conn|rpc error getting client/, 'unavailable', 'refused', 'the leader cannot be reached'],
+  [/Missing node registration/, 'unavailable', 'refused', 'the agent is not yet in the catalogue'],
+  [/too large|exceeds/i, 'invalid', 'refused', 'the request is larger than this server takes (txn_max_req_len, kv_max_value_size)'],
+];
+
+/** By the status of an answer, where its words say nothing. */
+const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map([
+  [301, ['invalid', 'refused', 'consul takes the path of the key for another']],
+  [400, ['invalid', 'refused', 'consul refused the request (see cause)']],
+  [401, ['denied', 'refused', 'consul refused the token (see cause)']],
+  [403, ['denied', 'refused', 'the token does not allow that']],
+  [404, ['unsupported', 'refused', 'this server does not know the request']],
+  [405, ['unsupported', 'refused', 'this server does not know the request']],
+  [413, ['invalid', 'refused', 'the request is larger than this server takes (txn_max_req_len, kv_max_value_size)']],
+  [429, ['overloaded', 'refused', 'consul asks to slow down']],
+]);
+
+/** Characters of an answer that a cause repeats. */
+const mostWords = 200;
+/** No connection was made. */
+const unreachable = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL']);
+const untrusted = /CERT|SSL|TLS|SELF_SIGNED|VERIFY|EPROTO|ALTNAME/;
+
+/** What an error of the client means. */
+export function failureOf(cause: unknown): Failure {
+  const { code, isTimeout, response } = (cause ?? {}) as ClientError;
+  if (response !== undefined) return refusalOf(response);
+  if (isTimeout === true) return { code: 'timeout', fate: 'unknown', message: 'no answer in time', cause };
+  if (code !== undefined && unreachable.has(code))
+    return { code: 'unavailable', fate: 'unsent', message: 'the agent cannot be reached', cause };
+  if (code !== undefined && untrusted.test(code))
+    return { code: 'denied', fate: 'unsent', message: 'TLS: the peer and we do not trust each other (see cause)', cause };
+  if (cause instanceof Error) return { code: 'unavailable', fate: 'unknown', message: 'the connection was cut', cause };
+  return { code: 'internal', fate: 'unknown', message: 'consul failed (see cause)', cause };
+}
+
+/** What the words of an answer mean, where they mean something. */
+export function wordsOf(text: string, cause: unknown): Failure | undefined {
+  const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];
+  return code === undefined || fate === undefined || message === undefined ? undefined : { code, fate, message, cause };
+}
+
+/** The error that a caller gets. */
+export function errorOf(failure: Failure, detail: KvErrorDetail = {}): KvError {
+  return new KvError(failure.code, failure.message, { backend, cause: failure.cause, ...detail });
+}
+
+/** A KvError as it is; anything else in our words. */
+export function translated(error: unknown, detail: KvErrorDetail = {}): KvError {
+  return KvError.is(error) ? error : errorOf(failureOf(error), detail);
+}
+
+/** Whether a request may be made again: something in between failed, and not the request itself. */
+export function isPassing({ code }: Pick<Failure, 'code'>): boolean {
+  return code === 'unavailable' || code === 'timeout' || code === 'overloaded';
+}
+
+/** Whether Consul did not take a key in a URL. */
+export function isRefusedPath(error: unknown): boolean {
+  const { code, cause } = translated(error);
+  return code === 'invalid' && cause instanceof Error && cause.message.startsWith('400');
+}
+
+/** Why the package consul could not be loaded. */
+export function notLoaded(error: unknown): KvError {
+  const missing =
+    error instanceof Error &&
+    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
+    error.message.includes("'consul'");
+  const message = missing
+    ? 'rxkv/consul needs the package consul: npm install consul'
+    : 'the package consul could not be loaded on this machine (see cause)';
+  return new KvError('unsupported', message, { backend, cause: error });
+}
+
+function refusalOf({ statusCode = 0, body }: NonNullable<ClientError['response']>): Failure {
+  const said = Buffer.isBuffer(body) ? body.toString() : '';
+  // The client's own error has the whole request in it, and so the token.
+  const cause = new Error(`${statusCode}: ${said.slice(0, mostWords)}`);
+  const words = wordsOf(said, cause);
+  if (words !== undefined) return words;
+  const [code, fate, message] = statuses.get(statusCode) ?? ['unavailable', 'unknown', 'consul could not answer (see cause)'];
+  return { code, fate, message, cause };
+}

@@ -1,0 +1,131 @@
+/** Reads of single keys, those that come while one is under way in one transaction. */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { Abandonable } from '../../running.js';
+import type { Cluster } from './cluster.js';
+import { errorOf, isRefusedPath, translated, wordsOf } from './errors.js';
+import type { Keyspace } from './keyspace.js';
+import { type KvPair, pairsOf, parsed, type Seen, type TxnAnswer, txnBody, txnPairs } from './wire.js';
+
+export interface Get extends Abandonable {
+  readonly key: string;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** What stands there; undefined where nothing does. */
+export type Got = KvPair | undefined;
+
+export type ReadMode = 'consistent' | 'default' | 'stale';
+
+/** Steps in one transaction. */
+const most = 64;
+/** Transactions at once. */
+const width = 2;
+
+/** All in the same mode: a transaction has one for all that it reads. */
+export function createGets(cluster: Cluster, keyspace: Keyspace, mode: ReadMode): Coalescer<Get, Got> {
+  const reader = new Reader(cluster, keyspace, mode);
+  return coalesce<Get, Got>({ run: gets => reader.run(gets), most: most * width });
+}
+
+export interface PairsQuery {
+  /** A key, or a prefix where `tree`. */
+  readonly key: string;
+  readonly tree: boolean;
+  readonly query: Readonly<Record<string, string>>;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** What stands at a key, or below a prefix; by a transaction where Consul does not take it in a URL. */
+export async function readPairs(cluster: Cluster, keyspace: Keyspace, asked: PairsQuery): Promise<readonly KvPair[]> {
+  return (await read(cluster, keyspace, asked)).pairs;
+}
+
+/** As {@link readPairs}, with the index of the answer; 0 where it has none. */
+export async function read(cluster: Cluster, keyspace: Keyspace, { key, tree, query, timeout }: PairsQuery): Promise<Seen> {
+  if (keyspace.takesPath(key)) {
+    try {
+      const all = { ...query, ...(tree ? { recurse: '' } : {}) };
+      const answer = await cluster.call({ method: 'GET', path: '/kv/{key}', key, query: all }, { repeatable: true, timeout });
+      return { pairs: pairsOf(answer), index: answer.index };
+    } catch (error) {
+      if (!isRefusedPath(error)) throw error;
+      keyspace.refusesPath(key);
+    }
+  }
+  const body = txnBody([{ verb: tree ? 'get-tree' : 'get', key }], cluster.place);
+  const answer = await cluster.call({ method: 'PUT', path: '/txn', query, body }, { repeatable: true, timeout });
+  return { pairs: txnPairs(answer), index: 0n };
+}
+
+export function modeQuery(mode: ReadMode): Record<string, string> {
+  return mode === 'default' ? {} : { [mode]: '' };
+}
+
+class Reader {
+  private readonly cluster: Cluster;
+  private readonly keyspace: Keyspace;
+  private readonly query: Readonly<Record<string, string>>;
+
+  constructor(cluster: Cluster, keyspace: Keyspace, mode: ReadMode) {
+    this.cluster = cluster;
+    this.keyspace = keyspace;
+    this.query = modeQuery(mode);
+  }
+
+  async run(gets: readonly Get[]): Promise<(Got | Error)[]> {
+    const wanted = gets.filter(get => !get.abandoned);
+    const keys = [...new Set(wanted.map(({ key }) => key))];
+    const timeout = Math.max(0, ...wanted.map(get => get.timeout));
+    const found = new Map<string, Got | Error>();
+    const parts = Array.from({ length: Math.ceil(keys.length / most) }, (_, i) => keys.slice(i * most, (i + 1) * most));
+    await Promise.all(parts.map(async part => this.ask(part, timeout, found)));
+    // Those that were given up have been told so already.
+    return gets.map(get => found.get(get.key));
+  }
+
+  private async ask(keys: readonly string[], timeout: number, found: Map<string, Got | Error>): Promise<void> {
+    const [first] = keys;
+    if (first === undefined) return;
+    if (keys.length === 1) {
+      found.set(first, await this.alone(first, timeout));
+      return;
+    }
+    try {
+      await this.ask(await this.together(keys, timeout, found), timeout, found);
+    } catch (error) {
+      const { code, transient } = translated(error);
+      if (transient || code === 'closed' || code === 'unsupported') throw error;
+      // One of them is refused, and the others are not to suffer for it.
+      for (const key of keys)
+        if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
+    }
+  }
+
+  private async alone(key: string, timeout: number): Promise<Got> {
+    const { keyspace, query } = this;
+    const [pair] = await readPairs(this.cluster, keyspace, { key, query, tree: false, timeout });
+    return pair;
+  }
+
+  /** One transaction, which is refused as a whole where a key is absent; those that are still to be asked. */
+  private async together(keys: readonly string[], timeout: number, found: Map<string, Got | Error>): Promise<readonly string[]> {
+    const body = txnBody(
+      keys.map(key => ({ verb: 'get', key })),
+      this.cluster.place,
+    );
+    const answer = await this.cluster.call({ method: 'PUT', path: '/txn', query: this.query, body }, { repeatable: true, timeout });
+    const { Results, Errors } = parsed<TxnAnswer>(answer);
+    for (const { OpIndex, What } of Errors ?? []) {
+      const refused = wordsOf(What, What);
+      found.set(keys[OpIndex] as string, refused === undefined ? undefined : errorOf(refused));
+    }
+    if (answer.status === 409) return keys.filter(key => !found.has(key));
+    for (const { KV } of Results ?? []) found.set(KV.Key, KV);
+    // What the token may not read is left out in silence; asked by itself it is refused.
+    for (const key of keys)
+      if (!found.has(key)) found.set(key, await this.alone(key, timeout).catch((error: unknown) => translated(error)));
+    return [];
+  }
+}

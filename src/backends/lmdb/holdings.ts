@@ -1,0 +1,187 @@
+/** Holdings: what rxkv has in an LMDB file, as a survey of it finds it, and what of that contradicts itself. */
+import { decodeSegment, reserved } from '../../key.js';
+import { alive, type Instant } from '../local/row.js';
+import type { Row, SessionRow } from '../local/table.js';
+import { decodeHead, decodeSession, type Head, hashOf, headersOnly, headKey, rowOf as asRow, schemaKey } from './layout.js';
+import { decodeGroup, type LogGroup } from './log.js';
+import type { Found, Survey, Tree } from './survey.js';
+
+export interface Holdings {
+  readonly head: Head;
+  readonly rows: number;
+  /** Rows with a ttl. */
+  readonly expiring: number;
+  readonly sessions: readonly SessionRow[];
+  readonly contenders: readonly Contender[];
+}
+
+/** A record in the queue of a lock. */
+export interface Contender {
+  /** What stands before the queue: '' or ending in '/'. */
+  readonly root: string;
+  readonly lock: string;
+  readonly created: number;
+  readonly session: string;
+}
+
+/** Contenders of one lock, the holder first. */
+export type Queue = [Contender, ...Contender[]];
+
+/** The databases that a folder of rxkv has. */
+export const databases = ['rows', 'log', 'expiries', 'owned', 'sessions', 'meta'] as const;
+
+export type Trees = Readonly<Record<(typeof databases)[number], Tree>>;
+
+// In the database meta lmdb puts a version of 8 bytes before each value.
+const versionBytes = 8;
+const headBytes = 24;
+const rowBytes = 25;
+const sessionBytes = 16;
+
+/** Where the store stands, and in which layout it is. */
+export function positionOf(survey: Survey, meta: Tree): { readonly head: Head; readonly schema: number | undefined } {
+  let head: Head | undefined;
+  let schema: number | undefined;
+  survey.walk(meta, ({ key, value }) => {
+    const name = key.toString('utf8');
+    if (name === schemaKey) schema = value[versionBytes];
+    if (name === headKey && value.length === versionBytes + headBytes) head = decodeHead(copyOf(value.subarray(versionBytes)));
+  });
+  if (head !== undefined && isPosition(head)) return { head, schema };
+  survey.fault(`${meta.name} does not say how far the store is`);
+  return { head: { revision: 0, compacted: 0, commits: 0 }, schema };
+}
+
+/** Reads all but the position; what is wrong is in the survey then. */
+export function holdingsOf(survey: Survey, trees: Trees, head: Head): Holdings {
+  const sessions = sessionsOf(survey, trees.sessions);
+  const puts = putsOf(survey, trees.log, head);
+  const expiries = indexOf(survey, trees.expiries);
+  const owned = indexOf(survey, trees.owned);
+  const expiring = expiries.size;
+  const contenders: Contender[] = [];
+  const rows = survey.walk(trees.rows, found => {
+    const row = rowOf(found);
+    if (row === undefined || row.revision > head.revision) {
+      survey.fault(`${trees.rows.name} has a row that is damaged`);
+      return;
+    }
+    const { key, revision, expires, session } = row;
+    if (revision > head.compacted && puts.get(key) !== revision) survey.fault(`the row of revision ${revision} is not what the log says`);
+    if (expires > 0 && !expiries.delete(indexed(timeBytes(expires), found.key)))
+      survey.fault(`the row of revision ${revision} is not in ${trees.expiries.name}`);
+    if (session !== '' && !owned.delete(indexed(hashBytes(session), found.key)))
+      survey.fault(`the row of revision ${revision} is not in ${trees.owned.name}`);
+    const contender = contenderOf(row);
+    if (contender !== undefined) contenders.push(contender);
+  });
+  if (expiries.size > 0) survey.fault(`${trees.expiries.name} has ${expiries.size} entries without a row`);
+  if (owned.size > 0) survey.fault(`${trees.owned.name} has ${owned.size} entries without a row`);
+  return { head, rows, expiring, sessions, contenders };
+}
+
+/** The queues of locks that somebody holds. */
+export function queuesOf({ contenders, sessions }: Holdings, at: Instant): readonly Queue[] {
+  const living = new Set(sessions.filter(session => alive(session, at)).map(({ id }) => id));
+  const queues = new Map<string, Queue>();
+  for (const contender of contenders) {
+    if (!living.has(contender.session)) continue;
+    const name = JSON.stringify([contender.root, contender.lock]);
+    const queue = queues.get(name);
+    if (queue === undefined) queues.set(name, [contender]);
+    else queue.push(contender);
+  }
+  return [...queues.values()].map(queue => queue.sort((a, b) => a.created - b.created));
+}
+
+function sessionsOf(survey: Survey, tree: Tree): SessionRow[] {
+  const sessions: SessionRow[] = [];
+  survey.walk(tree, ({ key, value }) => {
+    if (value.length < sessionBytes) survey.fault(`${tree.name} has a session that is damaged`);
+    else sessions.push(decodeSession(key.toString('utf8'), copyOf(value)));
+  });
+  return sessions;
+}
+
+/** Of each key in the log the revision that put it last; the log has no gaps. */
+function putsOf(survey: Survey, tree: Tree, head: Head): ReadonlyMap<string, number> {
+  const puts = new Map<string, number>();
+  let last = head.compacted;
+  survey.walk(tree, found => {
+    const group = groupOf(found);
+    if (group === undefined) survey.fault(`${tree.name} has a record that is damaged`);
+    for (const { revision, changes } of group ?? []) {
+      if (revision !== last + 1) survey.fault(`${tree.name} has revision ${revision} after ${last}`);
+      last = revision;
+      for (const change of changes) if ('put' in change) puts.set(change.put, revision);
+    }
+  });
+  if (last !== head.revision) survey.fault(`${tree.name} ends at revision ${last}, and the last one is ${head.revision}`);
+  return puts;
+}
+
+function groupOf(found: Found): LogGroup | undefined {
+  if (found.key.length !== 8) return undefined;
+  try {
+    return decodeGroup(found.key.readDoubleBE(0), copyOf(found.whole()));
+  } catch {
+    // Its lengths lead outside of it.
+    return undefined;
+  }
+}
+
+/** The entries of an index: each is 8 bytes and the key of a row. */
+function indexOf(survey: Survey, tree: Tree): Set<string> {
+  const entries = new Set<string>();
+  survey.walk(tree, ({ key }) => entries.add(key.toString('latin1')));
+  return entries;
+}
+
+function indexed(before: Buffer, key: Buffer): string {
+  return before.toString('latin1') + key.toString('latin1');
+}
+
+function timeBytes(expires: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeDoubleBE(expires);
+  return bytes;
+}
+
+function hashBytes(session: string): Buffer {
+  const { high, low } = hashOf(session);
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeUInt32BE(low, bytes.writeUInt32BE(high));
+  return bytes;
+}
+
+/** The row, of whose value there may be only the beginning; undefined where it is none. */
+function rowOf({ key, value }: Found): Row | undefined {
+  const session = value[rowBytes - 1];
+  if (session === undefined || value.length < rowBytes + session) return undefined;
+  const row = asRow(key.toString('utf8'), headersOnly.decode(value, value.length));
+  return isCount(row.revision) && row.revision > 0 && isCount(row.created) && row.created <= row.revision && row.expires >= 0
+    ? row
+    : undefined;
+}
+
+/** `<root>~rxkv/<lock>/<contender>` */
+function contenderOf({ key, created, session }: Row): Contender | undefined {
+  const at = `/${key}`.indexOf(`/${reserved}/`);
+  if (at === -1 || session === '') return undefined;
+  const [, lock, contender] = key.slice(at).split('/');
+  return lock === undefined || contender === undefined
+    ? undefined
+    : { root: key.slice(0, at), lock: decodeSegment(lock), created, session };
+}
+
+function isPosition({ revision, compacted, commits }: Head): boolean {
+  return [revision, compacted, commits].every(isCount) && compacted <= revision;
+}
+
+function isCount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0;
+}
+
+function copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
