@@ -6,7 +6,7 @@
  * that was seen is newer than the names of the first level.
  */
 import type { Cluster } from './cluster.js';
-import { type Get, type Got, read } from './get.js';
+import { type Get, type Got, modeQuery, read } from './get.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Keyspace } from './keyspace.js';
 import type { Level } from './state.js';
@@ -109,7 +109,7 @@ export class Branches {
 
   private async directory(directory: string): Promise<Part> {
     const { cluster, keyspace, timeout } = this.options;
-    const { pairs, index } = await read(cluster, keyspace, { key: directory, tree: true, query: {}, timeout });
+    const { pairs, index } = await read(cluster, keyspace, { key: directory, tree: true, query: modeQuery('consistent'), timeout });
     this.read.set(directory, index);
     if (index > this.newest) this.newest = index;
     return { covers: key => key.startsWith(directory), pairs };
@@ -129,7 +129,10 @@ export class Branches {
 
   private async names(prefix: string): Promise<Names> {
     const { cluster, timeout } = this.options;
-    return namesIn(await cluster.call(namesOf(prefix), { repeatable: true, timeout }));
+    const { query, ...request } = namesOf(prefix);
+    // A leader that was just elected may be behind, and would say of what has changed that it has not.
+    const asked = { ...request, query: { ...query, ...modeQuery('consistent') } };
+    return namesIn(await cluster.call(asked, { repeatable: true, timeout }));
   }
 }
 

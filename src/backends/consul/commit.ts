@@ -5,26 +5,15 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
-import { type Extent, Turns } from '../../turns.js';
+import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { isBound, type KnownOp, type Plan, planOf, type Put, refusalOf, resultsOf } from './codec.js';
 import { backend, errorOf, translated, wordsOf } from './errors.js';
 import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
-import { type Answer, parsed, type Step, stepBytes, type TxnAnswer, txnBody } from './wire.js';
-
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
+import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
+import { batches, extentOf, isPlain, mostWrites, type Write } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -37,10 +26,6 @@ export interface CommitterOptions {
 
 /** Steps in one transaction, at a server's defaults. */
 const most = 64;
-/** Writes in one batch: a deletion takes two steps. */
-const mostWrites = 32;
-/** Bytes in one batch. */
-const mostBytes = 480_000;
 
 export class Committer {
   private readonly options: CommitterOptions;
@@ -223,41 +208,6 @@ export class Committer {
     }
     await this.batch(left, outcomes);
   }
-}
-
-/** A put or deletion of one key that nothing else hangs on: what a batch is made of, since one refused step refuses all. */
-function isPlain({ checks, ops }: Write): boolean {
-  const [op] = ops;
-  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 0) return false;
-  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
-}
-
-/** Parts that a server takes in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length === mostWrites || (batch.length > 0 && bytes + size > mostBytes)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function sizeOf({ ops: [op] }: Write): number {
-  return op !== undefined && 'put' in op ? stepBytes({ verb: 'set', key: op.put, value: op.value }) : 1000;
-}
-
-function extentOf({ ops }: Write): Extent {
-  return {
-    keys: ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : [])),
-    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
-  };
 }
 
 function givenUp(): KvError {
