@@ -2,18 +2,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import {
-  errorOf,
-  failureOf,
-  hasNoLeader,
-  isCompacted,
-  isPassing,
-  isTokenRefused,
-  notLoaded,
-  translated,
-} from '../../../src/backends/etcd/errors.js';
+import { errorOf, failureOf, hasNoLeader, isCompacted, isTokenRefused, notLoaded, translated } from '../../../src/backends/etcd/errors.js';
 import { LoginFailed } from '../../../src/backends/etcd/login.js';
 import { KvError } from '../../../src/index.js';
+import { isPassing } from '../../../src/failure.js';
 
 describe('a failure', () => {
   test.each([

@@ -2,8 +2,9 @@
 import { from, Observable, of, type Subscription, switchMap, timer } from 'rxjs';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { isPassing } from '../../failure.js';
 import type { Cluster } from './cluster.js';
-import { backend, errorOf, failureOf, hasNoLeader, isPassing, isTokenRefused } from './errors.js';
+import { backend, errorOf, failureOf, hasNoLeader, isTokenRefused } from './errors.js';
 import { Watch, type WatchMessage } from './watch.js';
 import { type StreamOwner, WatchStream } from './watch-stream.js';
 import type { KeyRange, WatchResponse } from './wire.js';

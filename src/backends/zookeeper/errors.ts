@@ -1,5 +1,6 @@
 /** Errors: what ZooKeeper and its connections say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+import { type Failure, type Fate, notLoaded as packageNotLoaded } from '../../failure.js';
 import { code } from './wire.js';
 
 export const backend = 'zookeeper';
@@ -18,19 +19,6 @@ export class Fault extends Error {
     this.zxid = zxid;
     this.at = at;
   }
-}
-
-/**
- * What became of a request that failed.
- *
- * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
- */
-export type Fate = 'unsent' | 'refused' | 'unknown';
-
-export interface Failure {
-  readonly code: KvErrorCode;
-  readonly message: string;
-  readonly fate: Fate;
 }
 
 const failures: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map<number, readonly [KvErrorCode, Fate, string]>([
@@ -53,9 +41,9 @@ const failures: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new 
 export function failureOf(error: unknown): Failure {
   const number = error instanceof Fault ? error.code : undefined;
   const known = number === undefined ? undefined : failures.get(number);
-  if (known !== undefined) return { code: known[0], fate: known[1], message: known[2] };
+  if (known !== undefined) return { code: known[0], fate: known[1], message: known[2], cause: error };
   const message = number === undefined ? 'the client of ZooKeeper failed (see cause)' : `ZooKeeper refused with its error ${number}`;
-  return { code: 'internal', fate: number === undefined ? 'unknown' : 'refused', message };
+  return { code: 'internal', fate: number === undefined ? 'unknown' : 'refused', message, cause: error };
 }
 
 /** A KvError as it is; anything else in our words. */
@@ -71,14 +59,7 @@ export function isFault(error: unknown, number: number): boolean {
   return fault instanceof Fault && fault.code === number;
 }
 
-/** Why the package could not be loaded. */
+/** Why the package node-zookeeper-client could not be loaded. */
 export function notLoaded(error: unknown): KvError {
-  const missing =
-    error instanceof Error &&
-    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
-    error.message.includes('node-zookeeper-client');
-  const message = missing
-    ? 'rxkv/zookeeper needs the package node-zookeeper-client: npm install node-zookeeper-client@1.1.3'
-    : 'the package node-zookeeper-client could not be loaded on this machine (see cause)';
-  return new KvError('unsupported', message, { backend, cause: error });
+  return packageNotLoaded(error, backend, 'node-zookeeper-client', 'node-zookeeper-client@1.1.3');
 }
