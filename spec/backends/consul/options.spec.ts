@@ -95,6 +95,16 @@ describe('on the wire', () => {
     await other.close();
   });
 
+  test('the first question of a watch is consistent: a leader that was just elected may be behind', async () => {
+    await start({});
+    store.watch$('k').subscribe();
+    store.watchTree$('d').subscribe();
+    await expect.poll(() => front.seen.filter(({ query }) => query.has('index')).length).toBeGreaterThanOrEqual(2);
+    const first = front.seen.filter(({ query }) => !query.has('index'));
+    expect(first.length).toBeGreaterThanOrEqual(2);
+    expect(first.every(({ query }) => query.has('consistent'))).toBe(true);
+  });
+
   test('the token is in no URL, and in no message and cause of an error', async () => {
     await start({ auth: { token: 'very-secret' } });
     front.decide = () => ({ answer: { status: 500, body: 'Permission denied' } });
