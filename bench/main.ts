@@ -4,6 +4,7 @@ import { consulBench } from './consul.js';
 import { embeddedBench } from './embedded.js';
 import { etcdBench } from './etcd.js';
 import { lmdbBench } from './lmdb.js';
+import { redisBench } from './redis.js';
 import type { Row } from './row.js';
 import { sizeBench } from './size.js';
 import { table } from './table.js';
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   consul: consulBench,
   size: sizeBench,
   embedded: embeddedBench,
+  redis: redisBench,
   etcd: etcdBench,
 };
 

@@ -21,6 +21,7 @@ const benches = {
     peers: true,
     sqlite: true,
   },
+  redis: { about: 'rates and latencies against the package ioredis alone, on a server of its own', server: 'redis' },
   etcd: { about: 'rates and latencies against the package etcd3 alone, on a server of its own', server: 'etcd' },
   consul: { about: 'rates and latencies against the package consul alone, on a server of its own', server: 'consul' },
 };

@@ -63,6 +63,23 @@ describe('a deadline', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test('what is given up is told so first, once, and what answers in time never', async () => {
+    const deadlines = new Deadlines();
+    const controller = new AbortController();
+    const removed = vi.spyOn(controller.signal, 'removeEventListener');
+    const givenUp = vi.fn();
+    const detail = { backend: 'test' };
+    await deadlines.race(Promise.resolve(1), { timeout: 1000 }, 'put', detail, givenUp);
+    expect(givenUp).not.toHaveBeenCalled();
+    const late = vi.fn();
+    deadlines.race(never, { timeout: 1000, signal: controller.signal }, 'put', detail, givenUp).catch(late);
+    await vi.advanceTimersByTimeAsync(1020);
+    expect(late).toHaveBeenCalledOnce();
+    expect([givenUp.mock.calls.length, removed.mock.calls.length]).toEqual([1, 1]);
+    controller.abort();
+    expect(givenUp).toHaveBeenCalledOnce();
+  });
+
   test('closing drops all of them', () => {
     const deadlines = new Deadlines();
     void race(deadlines, never, 1000);

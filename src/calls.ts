@@ -3,7 +3,7 @@ import type { Call } from './driver.js';
 import { aborted } from './deadline.js';
 import { asKvError, KvError } from './errors.js';
 import type { CallOptions } from './interface.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import type { StatusTracker } from './status.js';
 
 interface Pending {
@@ -145,7 +145,7 @@ export class Calls {
   }
 
   private checked(kind: CallKind, options: CallOptions & { consistency?: unknown }): Call {
-    checkOptions(options, kind.options, kind.name);
+    checkKnown(options, kind.options, kind.name);
     const { timeout, signal, consistency } = options;
     if (timeout !== undefined) checkDuration(timeout, 'timeout');
     if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new KvError('invalid', 'signal is not an AbortSignal');

@@ -45,20 +45,20 @@ interface Waiting<T, R> {
  * await Promise.all([get('a'), get('b')]); // one request
  */
 export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: CoalesceOptions<T, R>): Coalescer<T, R> {
-  let waiting: Waiting<T, R>[] = [];
+  let waiting: Waiting<T, R>[] | undefined;
   let working = false;
   let idlers: (() => void)[] = [];
 
   // No async function: under load, what a call allocates is most of what it costs.
   function next(): void {
-    if (waiting.length === 0) {
+    if (waiting === undefined) {
       working = false;
       for (const resolve of idlers) resolve();
       idlers = [];
       return;
     }
     const batch = waiting.length > most ? waiting.splice(0, most) : waiting;
-    if (batch === waiting) waiting = [];
+    if (batch === waiting) waiting = undefined;
     void started(run, batch)
       .then(
         results => settle(batch, results),
@@ -72,7 +72,7 @@ export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: Co
 
   /** A lone call has landed: nobody waits for a turn where nobody waits. */
   function land(): void {
-    if (waiting.length === 0) next();
+    if (waiting === undefined) next();
     else void turn().then(next);
   }
 
@@ -84,7 +84,9 @@ export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: Co
       return answer;
     }
     return new Promise<R>((resolve, reject) => {
-      waiting.push({ item, resolve, reject });
+      // An array that is made with an item has no room to spare, and most calls are alone.
+      if (waiting === undefined) waiting = [{ item, resolve, reject }];
+      else waiting.push({ item, resolve, reject });
       if (working) return;
       working = true;
       void turn().then(next);

@@ -42,14 +42,17 @@ export const utf8: SyncCodec<string> = {
     if (!isWellFormed(value)) throw invalid('the string has half a surrogate pair, which UTF-8 cannot express');
     return encoder.encode(value);
   },
-  decode(value) {
-    try {
-      return decoder.decode(value);
-    } catch {
-      throw new KvError('undecodable', 'the value is not UTF-8');
-    }
-  },
+  decode: decodeText,
 };
+
+/** What {@link utf8} decodes, for those who need nothing of it besides. */
+export function decodeText(value: Uint8Array): string {
+  try {
+    return decoder.decode(value);
+  } catch {
+    throw new KvError('undecodable', 'the value is not UTF-8');
+  }
+}
 
 /**
  * JSON, checked by any Standard Schema (zod, valibot, arktype), asynchronous ones included.
@@ -92,7 +95,6 @@ export function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
-// In a regular expression with the flag u a pair is one character: what is left are halves.
 const encoder: TextEncoder = /* @__PURE__ */ new TextEncoder();
 const decoder: TextDecoder = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -111,7 +113,7 @@ function stringified(value: unknown): Uint8Array {
 }
 
 function parse(value: Uint8Array): unknown {
-  const written = utf8.decode(value);
+  const written = decodeText(value);
   try {
     return JSON.parse(written);
   } catch {

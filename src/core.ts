@@ -1,5 +1,5 @@
 /** The core of one store: what the facade, its views and the recipes share. */
-import { catchError, defer, type Observable, ReplaySubject, throwError, timeout } from 'rxjs';
+import { identity, Observable, ReplaySubject, throwError, timeout } from 'rxjs';
 import { Calls } from './calls.js';
 import type { Capabilities } from './capabilities.js';
 import type { Driver, Feed, Grant, Range, Session } from './driver.js';
@@ -43,11 +43,8 @@ export class Core {
     this.closed$ = this.close$.asObservable();
     this.calls = new Calls(driver.name, this.timeout, this.status);
     this.sharing = new Sharing(this.closed$);
-    this.feed$ = (range, since) =>
-      this.guarded$(
-        defer(() => driver.feed$(range, since)),
-        silence,
-      );
+    const heard = driver.local === true ? identity : heardWithin<Feed>(silence);
+    this.feed$ = (range, since) => this.known$(() => heard(driver.feed$(range, since)));
     this.watches = new SharedWatches(this.feed$, this.sharing, this.status, options.linger ?? driver.linger ?? 0);
     this.queue = createQueue(driver, {
       feed$: this.feed$,
@@ -74,9 +71,17 @@ export class Core {
     return this.driver.session$(ttl).pipe(timeout({ first: patience, with: () => throwError(tooLate) }));
   }
 
-  /** One driver error or a foreign one: users see a KvError. */
-  known<T>(source$: Observable<T>): Observable<T> {
-    return source$.pipe(catchError((error: unknown) => throwError(() => asKvError(error, { backend: this.driver.name }))));
+  /** What `make` gives at each subscription. A driver's error or a foreign one: users see a KvError. */
+  known$<T>(make: () => Observable<T>): Observable<T> {
+    // By hand: a store may have thousands of these.
+    return new Observable<T>(subscriber => {
+      const fail = (error: unknown): void => subscriber.error(asKvError(error, { backend: this.driver.name }));
+      try {
+        return make().subscribe({ next: value => subscriber.next(value), error: fail, complete: () => subscriber.complete() });
+      } catch (error) {
+        return fail(error);
+      }
+    });
   }
 
   private async end(): Promise<void> {
@@ -93,10 +98,6 @@ export class Core {
       left(),
     );
     this.status.closed();
-  }
-
-  private guarded$(feed$: Observable<Feed>, silence: number): Observable<Feed> {
-    return this.known(this.driver.local === true ? feed$ : feed$.pipe(heardWithin(silence)));
   }
 }
 

@@ -19,7 +19,7 @@ export function hostsOf(given: string | readonly string[] | undefined, usualPort
 }
 
 function hostOf(host: unknown, usualPort: number, where: string): string {
-  const match = typeof host === 'string' ? /^(\[[0-9a-f:.%]+\]|[^\s:/?#@[\]]+)(?::(\d+))?$/i.exec(host) : null;
+  const match = typeof host === 'string' ? /^(\[[0-9a-f:.]+(?:%\w+)?\]|[^\s:/?#@[\]]+)(?::(\d+))?$/i.exec(host) : null;
   const port = Number(match?.[2] ?? usualPort);
   if (match === null || port < 1 || port > 65_535) throw invalid(`a host of ${where} is "host:port", such as "localhost:${usualPort}"`);
   return `${match[1]}:${port}`;

@@ -5,10 +5,10 @@
  * `created` among them holds; its `created` is the fence. When its record goes (released, ended with its
  * session, deleted by hand) the next in line holds.
  */
-import { defer, distinctUntilChanged, from, map, Observable, retry, scan, switchMap, throwError, timer } from 'rxjs';
+import { defer, distinctUntilChanged, from, map, Observable, retry, scan, switchMap, throwError } from 'rxjs';
+import { Contenders, recordGone, untilSessionEnds } from './contender.js';
 import type { Driver, Feed, Grant, Holder, Range, Session } from './driver.js';
 import { type Entry, sameBytes } from './entry.js';
-import { KvError } from './errors.js';
 import type { Sharing } from './sharing.js';
 
 export interface Queue {
@@ -37,7 +37,7 @@ interface Line {
  * const queue = createQueue(driver, { feed$: range => driver.feed$(range), sharing, timeout: 5000, ending });
  */
 export function createQueue(driver: Pick<Driver, 'list' | 'commit'>, { feed$, sharing, timeout, ending }: QueueOptions): Queue {
-  let contenders = 0;
+  const contenders = new Contenders({ commit: driver.commit.bind(driver), timeout });
 
   function line$(directory: string): Observable<Line> {
     return sharing.of(`queue ${directory}`, () => feed$({ prefix: `${directory}/` }).pipe(scan(fold, nobody), skipMarks()));
@@ -45,11 +45,10 @@ export function createQueue(driver: Pick<Driver, 'list' | 'commit'>, { feed$, sh
 
   function acquire$(session: Session, directory: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant> {
     return new Observable<Grant>(subscriber => {
-      // Unique for each subscription, or a second lock$ of one session would hold together with the first.
-      const key = `${directory}/${session.id}-${++contenders}`;
-      const entered = enter(key, value, session);
+      const key = contenders.key(directory, session);
+      const entered = contenders.enter(key, value, session);
       const place = new Place(key);
-      subscriber.add(() => ending(withdraw(entered, key)));
+      subscriber.add(() => ending(contenders.withdraw(entered, key)));
       subscriber.add(
         from(entered)
           .pipe(
@@ -68,20 +67,6 @@ export function createQueue(driver: Pick<Driver, 'list' | 'commit'>, { feed$, sh
           }),
       );
     });
-  }
-
-  async function enter(key: string, value: Uint8Array<ArrayBuffer>, session: Session): Promise<Entry> {
-    const outcome = await driver.commit({ checks: [{ key, entry: undefined }], ops: [{ put: key, value, session }] }, { timeout });
-    const entry = outcome.ok ? outcome.results[0]?.entry : undefined;
-    if (entry === undefined) throw new KvError('internal', 'a contender met its own record');
-    return entry;
-  }
-
-  /** Deletes the record however entering went: a write whose answer never came may have been applied. */
-  async function withdraw(entered: Promise<Entry>, key: string): Promise<void> {
-    await entered.catch(() => {});
-    // The session ends as well and takes the record with it; this is for those who wait behind us.
-    await driver.commit({ checks: [], ops: [{ delete: key }] }, { timeout }).catch(() => {});
   }
 
   /** Whether a record that the feed does not show is really gone: the feed may still be behind our own write. */
@@ -117,7 +102,7 @@ class Place {
       const mine = contenders.get(this.key);
       if (mine === undefined) return this.verify(missing).subscribe({ error: (error: unknown) => subscriber.error(error) });
       this.seen = true;
-      if (mine.created !== this.entry?.created) subscriber.error(this.gone());
+      if (mine.created !== this.entry?.created) subscriber.error(recordGone(this.held));
       else if (head?.key !== this.key) subscriber.next('behind');
       else if (!this.held) {
         this.held = true;
@@ -128,28 +113,16 @@ class Place {
   }
 
   private verify(missing: (key: string) => Promise<boolean>): Observable<never> {
-    if (this.seen) return throwError(() => this.gone());
+    if (this.seen) return throwError(() => recordGone(this.held));
     return defer(() => missing(this.key)).pipe(
       retry({ delay: untilSessionEnds }),
-      switchMap(gone => (gone ? throwError(() => this.gone()) : new Observable<never>())),
+      switchMap(gone => (gone ? throwError(() => recordGone(this.held)) : new Observable<never>())),
     );
-  }
-
-  private gone(): KvError {
-    return this.held
-      ? new KvError('lock-lost', 'the record of the lock was removed')
-      : new KvError('session-lost', 'the record in the queue of the lock was removed');
   }
 }
 
 const nobody: Line = { contenders: new Map(), head: undefined };
 const empty = new Uint8Array(0);
-
-/** A cut is no loss while the session stands, and the session tells when it does not: go on trying. */
-function untilSessionEnds(error: unknown, attempt: number): Observable<number> {
-  if (KvError.is(error) && error.transient) return timer(Math.min(1000, 25 * 2 ** attempt));
-  return throwError(() => error);
-}
 
 function fold(line: Line, message: Feed): Line {
   if (message.type === 'mark') return line;

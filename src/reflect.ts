@@ -9,6 +9,7 @@
 import { Observable } from 'rxjs';
 import type { Feed } from './driver.js';
 import { asKvError, KvError } from './errors.js';
+import type { StatusTracker } from './status.js';
 import { applyChanges, reconcile, type Snapshot, snapshotOf } from './snapshot.js';
 
 interface Base {
@@ -21,16 +22,23 @@ interface Base {
  *
  * @param directory  of the snapshots, as users spell it
  * @param feed$  the feed of the range, resumed from `since` where that is given
+ * @param status  told how it goes
  */
-export function reflect$(directory: string, feed$: (since?: bigint) => Observable<Feed>): Observable<Snapshot> {
+export function reflect$(
+  directory: string,
+  feed$: (since?: bigint) => Observable<Feed>,
+  status?: Pick<StatusTracker, 'asking' | 'live' | 'failed'>,
+): Observable<Snapshot> {
   let base: Base | undefined;
   return new Observable<Snapshot>(subscriber => {
     const kept = base?.snapshot.deref();
     const since = kept === undefined ? undefined : base?.since;
     base = undefined;
     const fold = new Fold(directory, kept, since);
+    status?.asking();
     const fail = (error: unknown): void => {
       base = fold.base();
+      if (KvError.is(error)) status?.failed(error);
       subscriber.error(error);
     };
     return feed$(since).subscribe({
@@ -42,7 +50,9 @@ export function reflect$(directory: string, feed$: (since?: bigint) => Observabl
           fail(asKvError(error));
           return;
         }
-        if (snapshot !== undefined) subscriber.next(snapshot);
+        if (snapshot === undefined) return;
+        status?.live();
+        subscriber.next(snapshot);
       },
       error: fail,
       complete: () => fail(new KvError('unavailable', 'the feed ended')),

@@ -3,7 +3,7 @@
  *
  * What is asked before or after is refused here, in the same words for every backend; streams end with close().
  */
-import { defer, merge, type Observable, Subject, throwError } from 'rxjs';
+import { Observable, type Subscriber } from 'rxjs';
 import { aborted, Deadlines } from './deadline.js';
 import type { Call } from './driver.js';
 import { KvError, type KvErrorDetail } from './errors.js';
@@ -18,7 +18,8 @@ export class Running<Parts> {
   private readonly reading: KvErrorDetail;
   private readonly writing: KvErrorDetail;
   private readonly deadlines: Deadlines = new Deadlines();
-  private readonly closed$: Subject<never> = new Subject<never>();
+  /** Of streams that end with close(). */
+  private readonly live: Set<Subscriber<never>> = new Set();
   private made: Parts | undefined;
   private closed = false;
 
@@ -59,14 +60,19 @@ export class Running<Parts> {
 
   /** What `use$` makes of the parts at each subscription; errors `closed` at close(). */
   live$<T>(use$: (parts: Parts) => Observable<T>): Observable<T> {
-    return defer(() => (this.closed ? throwError(() => closedError(this.backend)) : merge(use$(this.started()), this.closed$)));
+    return new Observable<T>(subscriber => {
+      if (this.closed) throw closedError(this.backend);
+      this.live.add(subscriber);
+      subscriber.add(() => this.live.delete(subscriber));
+      return use$(this.started()).subscribe(subscriber);
+    });
   }
 
   /** Ends the streams; the parts that are to be ended, the first time alone and only where there are any. */
   close(): Parts | undefined {
     if (this.closed) return undefined;
     this.closed = true;
-    this.closed$.error(closedError(this.backend));
+    for (const subscriber of [...this.live]) subscriber.error(closedError(this.backend));
     return this.made;
   }
 

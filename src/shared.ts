@@ -1,8 +1,7 @@
 /** Shared watches: one feed for each range of a store, however many subscribers, depths and views look at it. */
-import { distinctUntilChanged, map, type Observable, tap } from 'rxjs';
+import { distinctUntilChanged, map, Observable } from 'rxjs';
 import type { Feed, Range } from './driver.js';
 import type { Entry } from './entry.js';
-import { KvError } from './errors.js';
 import { directoryOf } from './key.js';
 import { reflect$ } from './reflect.js';
 import type { Sharing } from './sharing.js';
@@ -57,28 +56,25 @@ export class SharedWatches {
     });
   }
 
-  /** The entry of one key; undefined while absent. */
-  key$(key: string): Observable<Entry | undefined> {
-    return this.snapshots$(`key ${key}`, '', { key }).pipe(
-      map(snapshot => snapshot.get(key)),
-      distinctUntilChanged(),
-    );
+  /** The entry of one key as `seen` shows it; undefined while absent. */
+  key$(key: string, seen: (entry: Entry) => Entry): Observable<Entry | undefined> {
+    const snapshots$ = this.snapshots$(`key ${key}`, '', { key });
+    return new Observable(subscriber => {
+      let last: Entry | undefined | null = null;
+      return snapshots$.subscribe({
+        next: snapshot => {
+          const entry = snapshot.get(key);
+          if (entry === last) return;
+          last = entry;
+          subscriber.next(entry && seen(entry));
+        },
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
+    });
   }
 
   private snapshots$(name: string, directory: string, range: Range): Observable<Snapshot> {
-    return this.sharing.of(
-      name,
-      () =>
-        reflect$(directory, since => this.feed$(range, since)).pipe(
-          tap({
-            subscribe: () => this.status.asking(),
-            next: () => this.status.live(),
-            error: (error: unknown) => {
-              if (KvError.is(error)) this.status.failed(error);
-            },
-          }),
-        ),
-      this.linger,
-    );
+    return this.sharing.of(name, () => reflect$(directory, since => this.feed$(range, since), this.status), this.linger);
   }
 }

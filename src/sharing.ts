@@ -1,13 +1,20 @@
-/** Sharing: one source however many subscribers, kept by name while somebody is subscribed. */
-import { defer, finalize, type Observable, race, ReplaySubject, share, takeUntil, tap, timer } from 'rxjs';
+/**
+ * Sharing: one source however many subscribers, kept by name while somebody is subscribed.
+ *
+ * Written without operators: a store may have thousands of these, and each operator in between is a kilobyte of each.
+ */
+import { Observable, type Subscriber, Subscription, timer } from 'rxjs';
 
 export class Sharing {
-  private readonly sources: Map<string, Observable<unknown>> = new Map();
-  private readonly closed$: Observable<void>;
+  private readonly sources: Map<string, Shared<unknown>> = new Map();
+  private closed = false;
 
   /** @param closed$ emits once at close, at once to later subscribers: every source completes */
   constructor(closed$: Observable<void>) {
-    this.closed$ = closed$;
+    closed$.subscribe(() => {
+      this.closed = true;
+      for (const source of [...this.sources.values()]) source.complete();
+    });
   }
 
   /**
@@ -18,25 +25,100 @@ export class Sharing {
    * @param linger ms that the source outlives its last subscriber
    */
   of<T>(name: string, make: () => Observable<T>, linger = 0): Observable<T> {
-    return defer(() => {
-      const known = this.sources.get(name) as Observable<T> | undefined;
-      if (known !== undefined) return known;
-      let failed = false;
-      const shared$: Observable<T> = make().pipe(
-        takeUntil(this.closed$),
-        tap({ subscribe: () => (failed = false), error: () => (failed = true) }),
-        finalize(() => {
-          if (!failed && this.sources.get(name) === shared$) this.sources.delete(name);
-        }),
-        share({
-          connector: () => new ReplaySubject<T>(1),
-          resetOnError: true,
-          resetOnComplete: false,
-          resetOnRefCountZero: linger > 0 ? () => race(timer(linger), this.closed$) : true,
-        }),
-      );
-      this.sources.set(name, shared$);
-      return shared$;
+    return new Observable<T>(subscriber => {
+      if (this.closed) return subscriber.complete();
+      let source = this.sources.get(name) as Shared<T> | undefined;
+      if (source === undefined) {
+        const made: Shared<T> = new Shared<T>(make(), linger, () => {
+          if (this.sources.get(name) === made) this.sources.delete(name);
+        });
+        source = made;
+        this.sources.set(name, source);
+      }
+      source.add(subscriber);
     });
+  }
+}
+
+/** One source and those who are subscribed to it. */
+class Shared<T> {
+  private readonly source$: Observable<T>;
+  private readonly linger: number;
+  private readonly gone: () => void;
+  private subscribers: Subscriber<T>[] = [];
+  private connection: Subscription | undefined;
+  private lingering: Subscription | undefined;
+  /** The last value, once there is one. */
+  private last: [T] | undefined;
+
+  /** @param gone  told when it is no longer to be found */
+  constructor(source$: Observable<T>, linger: number, gone: () => void) {
+    this.source$ = source$;
+    this.linger = linger;
+    this.gone = gone;
+  }
+
+  add(subscriber: Subscriber<T>): void {
+    this.lingering?.unsubscribe();
+    this.subscribers.push(subscriber);
+    subscriber.add(() => this.remove(subscriber));
+    if (this.last !== undefined) subscriber.next(this.last[0]);
+    if (this.connection === undefined && this.subscribers.length > 0) this.connect();
+  }
+
+  complete(): void {
+    const told = this.end();
+    for (const subscriber of told) subscriber.complete();
+  }
+
+  private connect(): void {
+    const connection = new Subscription();
+    this.connection = connection;
+    connection.add(
+      this.source$.subscribe({
+        next: value => this.next(value),
+        error: (error: unknown) => this.fail(error),
+        complete: () => this.complete(),
+      }),
+    );
+  }
+
+  private next(value: T): void {
+    this.last = [value];
+    const { subscribers } = this;
+    // Whoever comes or goes meanwhile is no matter of this value.
+    if (subscribers.length === 1) subscribers[0]?.next(value);
+    else for (const subscriber of [...subscribers]) subscriber.next(value);
+  }
+
+  /** It stays to be found: who retries is to go on from what the source had. */
+  private fail(error: unknown): void {
+    const told = this.reset();
+    for (const subscriber of told) subscriber.error(error);
+  }
+
+  private remove(subscriber: Subscriber<T>): void {
+    const at = this.subscribers.indexOf(subscriber);
+    if (at === -1) return;
+    this.subscribers.splice(at, 1);
+    if (this.subscribers.length > 0 || this.connection === undefined) return;
+    if (this.linger > 0) this.lingering = timer(this.linger).subscribe(() => this.end());
+    else this.end();
+  }
+
+  private end(): readonly Subscriber<T>[] {
+    this.gone();
+    return this.reset();
+  }
+
+  /** As before the first subscriber; those who were are returned. */
+  private reset(): readonly Subscriber<T>[] {
+    const { subscribers, connection } = this;
+    this.subscribers = [];
+    this.connection = undefined;
+    this.last = undefined;
+    this.lingering?.unsubscribe();
+    connection?.unsubscribe();
+    return subscribers;
   }
 }

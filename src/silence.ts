@@ -1,5 +1,5 @@
 /** Silence: a networked feed that says nothing for too long is an error, never just quiet. */
-import { Observable, Subscription, switchMap, timer } from 'rxjs';
+import { asyncScheduler, Observable, type Subscription } from 'rxjs';
 import { KvError } from './errors.js';
 
 /**
@@ -11,29 +11,24 @@ import { KvError } from './errors.js';
 export function heardWithin<T>(silence: number): (source: Observable<T>) => Observable<T> {
   return source =>
     new Observable<T>(subscriber => {
-      const verdict = new Subscription();
-      let pending: Subscription | undefined;
+      let pending: Subscription;
+      const verdict = (): void => subscriber.error(new KvError('unavailable', `nothing heard for ${silence} ms`));
+      const poll = (): void => {
+        pending = asyncScheduler.schedule(verdict);
+      };
       const listen = (): void => {
-        if (pending !== undefined) {
-          verdict.remove(pending);
-          pending.unsubscribe();
-        }
-        pending = timer(silence)
-          .pipe(switchMap(() => timer(0)))
-          .subscribe(() => subscriber.error(new KvError('unavailable', `nothing heard for ${silence} ms`)));
-        verdict.add(pending);
+        pending = asyncScheduler.schedule(poll, silence);
       };
       listen();
-      verdict.add(
-        source.subscribe({
-          next: message => {
-            listen();
-            subscriber.next(message);
-          },
-          error: (error: unknown) => subscriber.error(error),
-          complete: () => subscriber.complete(),
-        }),
-      );
-      return verdict;
+      subscriber.add(() => pending.unsubscribe());
+      return source.subscribe({
+        next: message => {
+          pending.unsubscribe();
+          listen();
+          subscriber.next(message);
+        },
+        error: (error: unknown) => subscriber.error(error),
+        complete: () => subscriber.complete(),
+      });
     });
 }

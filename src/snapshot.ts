@@ -1,5 +1,5 @@
 /** A snapshot: a directory as it was at one revision, immutable and in key order. */
-import { type Codec, isPromise, undecodable, utf8 } from './codec.js';
+import { type Codec, decodeText, isPromise, undecodable } from './codec.js';
 import type { Change } from './driver.js';
 import { type Child, type Entry, renamed, sameEntry } from './entry.js';
 import { KvError } from './errors.js';
@@ -188,10 +188,10 @@ class TreeSnapshot implements Snapshot {
 
   toObject<T = string>(codec?: Codec<T>): Record<string, T> {
     // Without a codec T is string.
-    const used = codec ?? (utf8 as unknown as Codec<T>);
+    const decode = codec === undefined ? (decodeText as unknown as Codec<T>['decode']) : (value: Uint8Array) => codec.decode(value);
     const object = Object.create(null) as Record<string, T>;
     const strip = prefixOf(this.directory).length;
-    for (const entry of this) object[entry.key.slice(strip)] = decodedNow(entry, used);
+    for (const entry of this) object[entry.key.slice(strip)] = decodedNow(entry, decode);
     return object;
   }
 
@@ -229,10 +229,10 @@ function childrenOf(tree: Tree, prefix: string): Child[] {
   return [...children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function decodedNow<T>(entry: Entry, codec: Codec<T>): T {
+function decodedNow<T>(entry: Entry, decode: Codec<T>['decode']): T {
   let value: T | Promise<T>;
   try {
-    value = codec.decode(entry.value);
+    value = decode(entry.value);
   } catch (error) {
     throw undecodable(error, entry.key);
   }

@@ -1,5 +1,5 @@
 /** The store: what users hold. A facade over the core of one store, seen from one directory. */
-import { defer, type Observable, map, throwError } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { Scope } from './at.js';
 import { asking, checkDuration, closedError, reading, writing } from './calls.js';
 import type { Capabilities } from './capabilities.js';
@@ -23,7 +23,7 @@ import type {
   StoreOptions,
   WriteOptions,
 } from './interface.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import { elect$ } from './recipes/elect.js';
 import { lock, withLock } from './recipes/held-lock.js';
 import { keepAlive$ } from './recipes/keep-alive.js';
@@ -63,7 +63,7 @@ const kinds = {
  */
 export function createStore(driver: Driver, options: StoreOptions = {}): Store {
   if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'createStore needs a driver, such as memory() or lmdb({ path })');
-  checkOptions(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
+  checkKnown(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
   const { timeout, silence, linger } = options;
   if (timeout !== undefined) checkDuration(timeout, 'timeout');
   if (silence !== undefined) checkDuration(silence, 'silence');
@@ -200,13 +200,13 @@ class StoreView implements Store {
   }
 
   watch$(key: string): Observable<Entry | undefined> {
-    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key)).pipe(map(entry => entry && this.scope.entry(entry))));
+    return this.live('watch$', () => this.core.watches.key$(this.keyOf(key), entry => this.scope.entry(entry)));
   }
 
   watchTree$(directory: string, options?: { depth?: number }): Observable<Snapshot> {
     const { core, scope } = this;
     return this.live('watchTree$', () => {
-      if (options !== undefined) checkOptions(options, ['depth'], 'watchTree$');
+      if (options !== undefined) checkKnown(options, ['depth'], 'watchTree$');
       const prefix = scope.prefix(directory);
       return core.watches.tree$(prefix, { directory: scope.seenDirectory(prefix), strip: scope.base.length, ...depthOf(options?.depth) });
     });
@@ -261,7 +261,10 @@ class StoreView implements Store {
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */
   private live<T>(what: string, make: () => Observable<T>): Observable<T> {
     const { core } = this;
-    return core.known(defer(() => (core.closed ? throwError(() => closedError(core.driver.name, what)) : make())));
+    return core.known$(() => {
+      if (core.closed) throw closedError(core.driver.name, what);
+      return make();
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import { type Entry, renamed, type Value } from './entry.js';
 import { type Conflict, KvError } from './errors.js';
 import type { Check, Lock, Op } from './interface.js';
 import { byteLength, directoryOf } from './key.js';
-import { checkOptions } from './options.js';
+import { checkKnown } from './known.js';
 import { grantedTtl } from './ttl.js';
 import { bytesOf } from './value.js';
 
@@ -99,7 +99,7 @@ export interface Mapped {
 /** Checks a whole transaction at the door and maps it. */
 export function mapTransaction(core: Core, scope: Scope, transaction: { checks?: readonly Check[]; ops: readonly Op[] }): Mapped {
   if (typeof transaction !== 'object' || transaction === null) throw new KvError('invalid', 'a transaction is { checks?, ops }');
-  checkOptions(transaction, ['checks', 'ops'], 'transaction');
+  checkKnown(transaction, ['checks', 'ops'], 'transaction');
   const { checks = [], ops } = transaction;
   if (!Array.isArray(ops)) throw new KvError('invalid', 'ops is an array');
   if (!Array.isArray(checks)) throw new KvError('invalid', 'checks is an array');
@@ -118,20 +118,20 @@ function mapOp(core: Core, scope: Scope, op: Op): DriverOp {
   const kind = oneOf(op, ['put', 'delete', 'deleteTree'], 'an op');
   if (kind === 'put') {
     const { put, value, ttl } = op as Extract<Op, { put: string }>;
-    checkOptions(op, ['put', 'value', 'ttl'], 'a put');
+    checkKnown(op, ['put', 'value', 'ttl'], 'a put');
     return putOp(core, scope.key(put), value, ttl);
   }
-  checkOptions(op, [kind], `a ${kind}`);
+  checkKnown(op, [kind], `a ${kind}`);
   if (kind === 'delete') return { delete: scope.key((op as Extract<Op, { delete: string }>).delete) };
   return { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
 }
 
 function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[] {
   if (oneOf(check, ['key', 'lock'], 'a check') === 'lock') {
-    checkOptions(check, ['lock'], 'a check');
+    checkKnown(check, ['lock'], 'a check');
     return lockCheck(core, (check as Extract<Check, { lock: Lock }>).lock);
   }
-  checkOptions(check, ['key', 'entry'], 'a check');
+  checkKnown(check, ['key', 'entry'], 'a check');
   const { key, entry } = check as Extract<Check, { key: string }>;
   return [entryCheck(scope, scope.key(key), entry)];
 }

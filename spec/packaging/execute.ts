@@ -15,6 +15,8 @@ export interface Finished {
 export interface ExecuteOptions {
   /** ms until a program that hangs is killed; 50 000 */
   readonly timeout?: number;
+  /** In place of ours. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Rejects, with all that the program printed, unless it exits with 0. */
@@ -29,9 +31,9 @@ export async function attempt(
   command: string,
   args: readonly string[],
   cwd: string,
-  { timeout = 50_000 }: ExecuteOptions = {},
+  { timeout = 50_000, env = process.env }: ExecuteOptions = {},
 ): Promise<Finished> {
-  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
+  const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
   const exit = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);

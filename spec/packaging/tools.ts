@@ -17,20 +17,24 @@ export type Tools = { readonly kind: 'installed'; readonly folder: string } | { 
 const kept = join(root, '.cache/packaging');
 const wanted = fileURLToPath(new URL('tools', import.meta.url));
 
-/** Installs them where they are not there as the lock file wants them. */
-export async function provideTools(env: NodeJS.ProcessEnv): Promise<Tools> {
-  if (installed()) return { kind: 'installed', folder: kept };
-  mkdirSync(dirname(kept), { recursive: true });
+/**
+ * Installs them where they are not there as the lock file wants them.
+ *
+ * @throws Error where they cannot be had and `CI=true` or `RXKV_REQUIRE_SERVERS=1` promises them
+ */
+export async function provideTools(env: NodeJS.ProcessEnv, folder: string = kept): Promise<Tools> {
+  if (installed(folder)) return { kind: 'installed', folder };
+  mkdirSync(dirname(folder), { recursive: true });
   // Under its name only when it is whole, so that an interrupted install is none.
-  const fresh = mkdtempSync(`${kept}.`);
+  const fresh = mkdtempSync(`${folder}.`);
   try {
     for (const file of ['package.json', 'package-lock.json']) cpSync(join(wanted, file), join(fresh, file));
     // Their scripts only fetch or build what is in optional packages anyway.
     const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--fetch-timeout=600000'];
-    await execute('npm', ['ci', ...flags], fresh, { timeout: 300_000 });
-    rmSync(kept, { recursive: true, force: true });
-    renameSync(fresh, kept);
-    return { kind: 'installed', folder: kept };
+    await execute('npm', ['ci', ...flags], fresh, { timeout: 300_000, env });
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(fresh, folder);
+    return { kind: 'installed', folder };
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
     const why = `Jest, TypeScript 5.9 and esbuild could not be installed: ${error instanceof Error ? error.message : String(error)}`;
@@ -45,10 +49,10 @@ export function withTools(tools: Tools, title: string, define: (folder: string) 
   else test.skipIf(true)(`${title} (${tools.why.split('\n')[0]})`, () => undefined);
 }
 
-function installed(): boolean {
-  const lock = join(kept, 'package-lock.json');
+function installed(folder: string): boolean {
+  const lock = join(folder, 'package-lock.json');
   return (
-    existsSync(join(kept, 'node_modules')) &&
+    existsSync(join(folder, 'node_modules')) &&
     existsSync(lock) &&
     readFileSync(lock, 'utf8') === readFileSync(join(wanted, 'package-lock.json'), 'utf8')
   );

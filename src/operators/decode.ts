@@ -16,7 +16,7 @@ import {
 import { type Codec, isPromise, undecodable } from '../codec.js';
 import type { Entry } from '../entry.js';
 import { type KvError, invalid as refusal } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import type { TreeChange } from './change.js';
 import { checkChoice } from './choice.js';
 
@@ -67,7 +67,7 @@ export function decode<T>(
   options: DecodeOptions<T> = {},
 ): <I extends Entry | TreeChange | undefined>(source: Observable<I>) => Observable<Decoded<I, T>> {
   if (typeof codec?.decode !== 'function') throw refusal('decode() takes a codec: this one has no decode');
-  checkOptions(options, ['invalid'], 'decode()');
+  checkKnown(options, ['invalid'], 'decode()');
   const reader: Reader<T> = { codec, instead: replacement(options.invalid ?? 'error') };
   return <I extends Entry | TreeChange | undefined>(source: Observable<I>) =>
     defer(() => {

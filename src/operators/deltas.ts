@@ -1,5 +1,5 @@
 import { defer, filter, map, type OperatorFunction } from 'rxjs';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, type DiffOptions, type TreeChange, type TreeDelta } from './change.js';
 import { checkChoice } from './choice.js';
@@ -29,7 +29,7 @@ export function deltas(options: DiffOptions = {}): OperatorFunction<Snapshot, Tr
 
 /** The options of deltas() or diff() with their defaults. */
 export function checkedDiff(where: string, options: DiffOptions): Required<DiffOptions> {
-  checkOptions(options, ['by', 'initial'], where);
+  checkKnown(options, ['by', 'initial'], where);
   const { by = 'value', initial = 'emit' } = options;
   checkChoice(where, 'by', by, ['value', 'revision']);
   checkChoice(where, 'initial', initial, ['emit', 'skip']);

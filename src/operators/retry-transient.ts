@@ -1,6 +1,6 @@
 import { defer, finalize, type MonoTypeOperatorFunction, retry, type Subscription, tap, throwError, timer } from 'rxjs';
 import { invalid, KvError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { checkChoice } from './choice.js';
 
 /** A retry that is about to be waited for. */
@@ -93,7 +93,7 @@ const longestTimer = 2_147_483_647;
 const names = ['first', 'most', 'factor', 'healthy', 'jitter', 'onRetry', 'random'];
 
 function checked(options: RetryOptions): Required<Omit<RetryOptions, 'onRetry'>> & Pick<RetryOptions, 'onRetry'> {
-  checkOptions(options, names, 'retryTransient()');
+  checkKnown(options, names, 'retryTransient()');
   const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry, random = Math.random } = options;
   const { most = Math.max(30_000, first) } = options;
   checkNumber('first', first, 1, longestTimer);

@@ -4,7 +4,7 @@ import type { Scope } from '../at.js';
 import type { Core } from '../core.js';
 import { KvError } from '../errors.js';
 import type { ElectOptions, Leadership } from '../interface.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { lock$ } from './lock.js';
 
 /** As {@link Store.elect$}. */
@@ -42,7 +42,7 @@ export function elect$(core: Core, scope: Scope, key: string, options: ElectOpti
 }
 
 function checkElect(options: ElectOptions): void {
-  checkOptions(options, ['id', 'ttl'], 'elect$');
+  checkKnown(options, ['id', 'ttl'], 'elect$');
   if (typeof options.id !== 'string' || options.id === '')
     throw new KvError('invalid', 'elect$ needs an id: what leader$ shows of the leader');
 }

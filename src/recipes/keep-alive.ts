@@ -3,32 +3,30 @@ import { concat, defer, filter, from, type Observable, of, retry, switchMap, tak
 import type { Scope } from '../at.js';
 import type { Core } from '../core.js';
 import type { Feed, Session } from '../driver.js';
-import type { Entry, Value } from '../entry.js';
+import { type Entry, sameEntry, type Value } from '../entry.js';
 import { KvError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { commit, putOp } from '../transaction.js';
 import { grantedTtl } from '../ttl.js';
 
 /** As {@link Store.keepAlive$}. */
 export function keepAlive$(core: Core, scope: Scope, key: string, value: Value, options: { ttl: number }): Observable<Entry> {
   const { driver } = core;
-  return core.known(
-    defer(() => {
-      const name = scope.key(key);
-      checkOptions(options, ['ttl'], 'keepAlive$');
-      const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
-      const op = putOp(core, name, value, undefined);
-      const registered$ = (session: Session): Observable<Entry> =>
-        from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout }, results => results)).pipe(
-          switchMap(([result]) => {
-            const entry = result?.entry;
-            if (entry === undefined) throw new KvError('internal', 'the driver returned no entry for a put');
-            return concat(of(scope.entry(entry)), gone$(core, entry, key));
-          }),
-        );
-      return core.session$(ttl).pipe(switchMap(registered$), takeUntil(core.closed$));
-    }),
-  );
+  return core.known$(() => {
+    const name = scope.key(key);
+    checkKnown(options, ['ttl'], 'keepAlive$');
+    const ttl = grantedTtl(options?.ttl, core.capabilities, driver.name);
+    const op = putOp(core, name, value, undefined);
+    const registered$ = (session: Session): Observable<Entry> =>
+      from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout }, results => results)).pipe(
+        switchMap(([result]) => {
+          const entry = result?.entry;
+          if (entry === undefined) throw new KvError('internal', 'the driver returned no entry for a put');
+          return concat(of(scope.entry(entry)), gone$(core, entry, key));
+        }),
+      );
+    return core.session$(ttl).pipe(switchMap(registered$), takeUntil(core.closed$));
+  });
 }
 
 /** Never emits; errors `session-lost` when the key is no longer what we wrote. */
@@ -38,7 +36,7 @@ function gone$(core: Core, mine: Entry, key: string): Observable<never> {
     new KvError('session-lost', `the key "${key}" was removed or written by somebody else`, { backend: driver.name, key });
   // A feed may begin behind our own write: only a strong read can tell what it means.
   const verified$ = defer(() => from(driver.list({ key: mine.key }, { timeout, consistency: 'strong' }))).pipe(
-    switchMap(({ entries: [current] }) => (current?.revision === mine.revision ? of<never>() : throwError(lost))),
+    switchMap(({ entries: [current] }) => (current !== undefined && sameEntry(current, mine) ? of<never>() : throwError(lost))),
   );
   return core.feed$({ key: mine.key }).pipe(
     // A mark says nothing of the key: it must not end a verification that is under way.
@@ -61,5 +59,6 @@ function concerns(message: Feed, mine: Entry): boolean {
     message.type === 'reset'
       ? message.entries
       : message.changes.flatMap(change => ('put' in change ? [change.put] : 'entries' in change ? change.entries : []));
-  return !entries.some(({ key, revision }) => key === mine.key && revision === mine.revision);
+  // Not by revision alone: a write past this package need not move it.
+  return !entries.some(entry => sameEntry(entry, mine));
 }

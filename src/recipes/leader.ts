@@ -1,5 +1,5 @@
 /** The leader recipe: who is at the head of a lock's queue. */
-import { defer, distinctUntilChanged, map, type Observable, switchMap } from 'rxjs';
+import { distinctUntilChanged, map, type Observable, switchMap } from 'rxjs';
 import type { Scope } from '../at.js';
 import type { Core } from '../core.js';
 import type { Leader } from '../interface.js';
@@ -8,7 +8,7 @@ import { lockPath$, valueOf } from './path.js';
 /** As {@link Store.leader$}. */
 export function leader$(core: Core, scope: Scope, key: string): Observable<Leader | undefined> {
   const { driver, queue, sharing } = core;
-  const named$ = defer(() => {
+  return core.known$(() => {
     const name = scope.key(key);
     return sharing.of(`leader ${name}`, () =>
       lockPath$(name).pipe(
@@ -21,5 +21,4 @@ export function leader$(core: Core, scope: Scope, key: string): Observable<Leade
       ),
     );
   });
-  return core.known(named$);
 }

@@ -7,7 +7,7 @@ import { after$ } from '../delay.js';
 import type { Grant } from '../driver.js';
 import { asKvError, KvError } from '../errors.js';
 import type { Lock, LockOptions } from '../interface.js';
-import { checkOptions } from '../options.js';
+import { checkKnown } from '../known.js';
 import { grantedTtl } from '../ttl.js';
 import { bytesOf } from '../value.js';
 import { lockPath$, recordOf } from './path.js';
@@ -74,15 +74,17 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   if (contention.closed) return contention;
   if (asked.wait !== Infinity) contention.add(after$(asked.wait > 0 ? asked.wait : core.timeout).subscribe(busy));
   contention.add(
-    core.known(grants$(core, asked, asked.wait > 0 ? undefined : busy)).subscribe({
-      next: grant => {
-        holding = new Holding(key, grant);
-        core.grants.set(holding, grant);
-        contest.held(holding);
-      },
-      error: lose,
-      complete: () => lose(new KvError('unavailable', 'the session ended without an error')),
-    }),
+    core
+      .known$(() => grants$(core, asked, asked.wait > 0 ? undefined : busy))
+      .subscribe({
+        next: grant => {
+          holding = new Holding(key, grant);
+          core.grants.set(holding, grant);
+          contest.held(holding);
+        },
+        error: lose,
+        complete: () => lose(new KvError('unavailable', 'the session ended without an error')),
+      }),
   );
   return contention;
 }
@@ -143,8 +145,9 @@ function lossOf(error: KvError, held: boolean, key: string): KvError {
 }
 
 function ask(core: Core, scope: Scope, key: string, options: LockOptions & { timeout?: number }): Asked {
-  checkOptions(options, ['ttl', 'value', 'wait', 'timeout'], 'a lock');
-  const { ttl = defaultTtl, value = '', wait = Infinity, timeout = core.timeout } = options;
+  checkKnown(options, ['ttl', 'value', 'wait', 'timeout'], 'a lock');
+  // A backend whose sessions are shorter than the default still has locks without a ttl being named.
+  const { ttl = Math.min(defaultTtl, core.capabilities.maxTtl), value = '', wait = Infinity, timeout = core.timeout } = options;
   if (typeof wait !== 'number' || !(wait >= 0)) throw new KvError('invalid', 'wait is a number of ms, 0 for one try', { key });
   checkDuration(timeout, 'timeout');
   return {

@@ -37,15 +37,18 @@ export class Operator {
     return leases.length;
   }
 
-  /** Keys that begin so. */
+  /** How many keys begin so. */
   async count(prefix: string): Promise<number> {
-    const end = prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
-    const { count = '0' } = await this.call<{ count?: string }>('kv/range', {
-      key: base64(prefix),
-      range_end: base64(end),
-      count_only: true,
-    });
-    return Number(count);
+    return (await this.keys(prefix)).length;
+  }
+
+  /** The keys that begin so, in the order of their creation. */
+  async keys(prefix: string): Promise<string[]> {
+    const end = prefix === '' ? '\0' : prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+    const order = { sort_target: 'CREATE', sort_order: 'ASCEND', keys_only: true };
+    const range = { key: base64(prefix === '' ? '\0' : prefix), range_end: base64(end), ...order };
+    const { kvs = [] } = await this.call<{ kvs?: { key: string }[] }>('kv/range', range);
+    return kvs.map(({ key }) => Buffer.from(key, 'base64').toString());
   }
 
   async revision(): Promise<bigint> {
@@ -61,6 +64,11 @@ export class Operator {
   /** @param session  its id as a driver tells it. One that has ended is no error */
   async revoke(session: string): Promise<void> {
     await this.answer('lease/revoke', { ID: BigInt(`0x${session}`).toString() });
+  }
+
+  /** Writes as another client would, any bytes for a key. */
+  async put(key: Uint8Array, value: string): Promise<void> {
+    await this.call('kv/put', { key: Buffer.from(key).toString('base64'), value: base64(value) });
   }
 
   async delete(key: string): Promise<void> {

@@ -6,8 +6,9 @@
  */
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
 import { type Asking, type Client, openClient } from './client.js';
-import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { Tokens } from './token.js';
 import type { Answer, Place, Request } from './wire.js';

@@ -8,9 +8,10 @@
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Coalescer } from '../../coalesce.js';
 import type { Change, Feed, Range } from '../../driver.js';
+import { isPassing } from '../../failure.js';
 import { Branches } from './branches.js';
 import type { Cluster } from './cluster.js';
-import { isPassing, translated } from './errors.js';
+import { translated } from './errors.js';
 import type { Get, Got } from './get.js';
 import type { Keyspace } from './keyspace.js';
 import { Position } from './position.js';

@@ -7,8 +7,9 @@
 import { Deadlines } from '../../deadline.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
 import { type Client, openClient } from './client.js';
-import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { Sending } from './sending.js';
 

@@ -2,7 +2,7 @@
 import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
-import type { Call, Driver, DriverContext, Feed, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
+import type { Call, Driver, DriverContext, Feed, Grant, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
 import { Running } from '../../running.js';
 import { capabilities } from './capabilities.js';
 import { Cluster } from './cluster.js';
@@ -13,6 +13,7 @@ import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { entryOf, Keyspace } from './keyspace.js';
 import { list } from './list.js';
+import { Locks } from './lock.js';
 import type { Settings } from './options.js';
 import { Sessions } from './session.js';
 import { Watches } from './watches.js';
@@ -71,6 +72,10 @@ export class EtcdDriver implements Driver {
     return this.running.live$(({ sessions }) => sessions.session$(ttl));
   }
 
+  acquire$(session: Session, directory: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant> {
+    return this.running.live$(({ locks }) => locks.acquire$(session, directory, value, behind));
+  }
+
   async health(call: Call): Promise<Health> {
     const { cluster, keyspace } = this.running.open(call, 'health');
     return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout }), { ...call, timeout: Infinity }, 'health');
@@ -103,6 +108,7 @@ interface Parts {
   readonly watches: Watches;
   readonly feeds: Feeds;
   readonly sessions: Sessions;
+  readonly locks: Locks;
 }
 
 function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext): Parts {
@@ -112,13 +118,15 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   );
   const watches = new Watches({ cluster, silence, timeout });
   const gets = { strong: createGets(cluster), stale: createGets(cluster) };
+  const committer = new Committer({ cluster, keyspace, ending: work => ending(work.catch(() => undefined)) });
   return {
     cluster,
     keyspace,
     gets,
-    committer: new Committer({ cluster, keyspace, ending: work => ending(work.catch(() => undefined)) }),
+    committer,
     watches,
     feeds: new Feeds({ cluster, keyspace, watches, get: gets.strong, timeout }),
     sessions: new Sessions({ cluster, timeout, ending }),
+    locks: new Locks({ cluster, keyspace, committer, watches, timeout, ending }),
   };
 }

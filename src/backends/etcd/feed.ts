@@ -11,7 +11,8 @@ import { isCompacted, translated } from './errors.js';
 import type { Get } from './get.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
-import type { WatchMessage, Watches } from './watches.js';
+import type { WatchMessage } from './watch.js';
+import type { Watches } from './watches.js';
 import type { RangeResponse, RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {

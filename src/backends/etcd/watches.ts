@@ -1,47 +1,13 @@
-/**
- * Watches: all of a store's on one stream, each going on after a cut from exactly the revision that it has not seen.
- *
- * The next revision of a watch moves on with the events that it was given and with the server's own notices of
- * progress, never with the header of any other answer: while a watch catches up, that is far ahead of it.
- */
-import { from, Observable, of, type Subscriber, type Subscription, switchMap, timer } from 'rxjs';
+/** Watches: all of a store's on one stream, each going on after a cut from exactly the revision that it has not seen. */
+import { from, Observable, of, type Subscription, switchMap, timer } from 'rxjs';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import type { Client } from './client.js';
+import { isPassing } from '../../failure.js';
 import type { Cluster } from './cluster.js';
-import { backend, errorOf, failureOf, isPassing } from './errors.js';
-import type { Duplex, KeyRange, WatchEvent, WatchRequest, WatchResponse } from './wire.js';
-
-/**
- * `ready`: the server watches, and is at that revision. `events`: what changed, whole revisions only. `progress`:
- * nothing up to there. `alive`: the peer was heard. `lost`: what came next can no longer be had.
- */
-export type WatchMessage =
-  | { readonly type: 'ready'; readonly revision: bigint; readonly next: bigint }
-  | { readonly type: 'events'; readonly events: readonly WatchEvent[]; readonly revision: bigint }
-  | { readonly type: 'progress'; readonly revision: bigint }
-  | { readonly type: 'alive' }
-  | { readonly type: 'lost' };
-
-interface Watch {
-  readonly id: string;
-  readonly range: KeyRange;
-  readonly subscriber: Subscriber<WatchMessage>;
-  /** The first revision that was not seen. */
-  next: bigint;
-  /** Events whose revision is not whole yet. */
-  fragments: WatchEvent[];
-  /** Whether the server of this stream has it. */
-  ready: boolean;
-}
-
-/** A stream, and whose it is. */
-interface Link {
-  readonly client: Client;
-  readonly stream: Duplex<WatchRequest, WatchResponse>;
-  /** Watches that the server was asked for and has not answered, in the order of asking. */
-  readonly asked: Watch[];
-}
+import { backend, errorOf, failureOf, hasNoLeader, isTokenRefused } from './errors.js';
+import { Watch, type WatchMessage } from './watch.js';
+import { type StreamOwner, WatchStream } from './watch-stream.js';
+import type { KeyRange, WatchResponse } from './wire.js';
 
 export interface WatchesOptions {
   readonly cluster: Cluster;
@@ -55,18 +21,22 @@ const firstPause = 25;
 const longestPause = 1000;
 /** How often a stream is opened anew because its token has lapsed, before that is an error. */
 const mostLogins = 3;
+/** ms: a member ends a stream after three election timeouts without a leader, which are 1 s at its defaults. */
+const leaderlessBefore = 3000;
 
 export class Watches {
   private readonly cluster: Cluster;
   private readonly silence: number;
   private readonly timeout: number;
   private readonly watches: Map<string, Watch> = new Map();
+  private readonly owner: StreamOwner;
   private ids = 0;
-  private link: Link | undefined;
+  private stream: WatchStream | undefined;
   private opening: Subscription | undefined;
-  private probing: Subscription | undefined;
   private pause = firstPause;
   private logins = 0;
+  /** `performance.now()` from when on, as far as is known, no member that we reach has had a leader. */
+  private leaderlessSince: number | undefined;
   /** Of the last stream; another cluster's revisions mean something else. */
   private clusterId: string | undefined;
 
@@ -74,15 +44,26 @@ export class Watches {
     this.cluster = cluster;
     this.silence = silence;
     this.timeout = timeout;
+    this.owner = {
+      heard: (stream, response) => {
+        if (this.stream === stream) this.take(stream, response);
+      },
+      alive: () => this.each(watch => watch.alive()),
+      hung: stream => {
+        cluster.drop(stream.client);
+        this.ended(stream, new Error('14 UNAVAILABLE: nothing was heard'));
+      },
+      ended: (stream, error) => this.ended(stream, error),
+    };
   }
 
   /** Errors for what trying again does not mend; completes after `lost`. */
   watch$(range: KeyRange, next: bigint): Observable<WatchMessage> {
     return new Observable(subscriber => {
-      const watch: Watch = { id: String(++this.ids), range, subscriber, next, fragments: [], ready: false };
+      const watch = new Watch(String(++this.ids), range, next, subscriber);
       this.watches.set(watch.id, watch);
       subscriber.add(() => this.remove(watch));
-      if (this.link !== undefined) this.ask(this.link, watch);
+      if (this.stream !== undefined) this.stream.ask(watch);
       else if (this.opening === undefined) this.open(0);
     });
   }
@@ -93,21 +74,19 @@ export class Watches {
 
   private remove(watch: Watch): void {
     if (!this.watches.delete(watch.id)) return;
-    const { link } = this;
-    if (this.watches.size === 0) {
-      this.opening?.unsubscribe();
-      this.opening = undefined;
-      // An open stream would keep the process alive.
-      if (link !== undefined) this.leave(link);
-    } else link?.stream.write({ cancel_request: { watch_id: watch.id } });
+    if (this.watches.size > 0) return this.stream?.forget(watch);
+    this.opening?.unsubscribe();
+    this.opening = undefined;
+    // An open stream would keep the process alive.
+    if (this.stream !== undefined) this.leave(this.stream);
   }
 
   private open(delay: number): void {
     const start$ = delay === 0 ? of(0) : timer(delay);
     this.opening = start$.pipe(switchMap(() => this.connect$())).subscribe({
-      next: link => {
+      next: stream => {
         this.opening = undefined;
-        this.begin(link);
+        this.begin(stream);
       },
       error: (error: unknown) => {
         this.opening = undefined;
@@ -116,154 +95,110 @@ export class Watches {
     });
   }
 
-  private connect$(): Observable<Link> {
+  private connect$(): Observable<WatchStream> {
     return new Observable(subscriber => {
       this.connect().then(
-        link => {
-          if (subscriber.closed) link.stream.cancel();
-          else subscriber.next(link);
+        stream => {
+          if (subscriber.closed) stream.close();
+          else subscriber.next(stream);
         },
         (error: unknown) => subscriber.error(error),
       );
     });
   }
 
-  private async connect(): Promise<Link> {
+  private async connect(): Promise<WatchStream> {
     const client = await this.cluster.client();
     try {
-      const stream = await client.watch();
-      const link: Link = { client, stream, asked: [] };
-      // From the first moment on: an error that nobody listens to ends the process.
-      stream.on('error', error => this.ended(link, error));
-      stream.on('end', () => this.ended(link, new Error('14 UNAVAILABLE: the stream was ended')));
-      stream.on('data', response => {
-        if (this.link === link) this.take(link, response);
-      });
-      return link;
+      return await WatchStream.open(client, this.owner);
     } catch (error) {
       this.cluster.failed(client, failureOf(error), false);
       throw error;
     }
   }
 
-  private begin(link: Link): void {
-    this.link = link;
-    link.client.heardAt = performance.now();
-    for (const watch of this.watches.values()) this.ask(link, watch);
-    this.probe(link);
+  private begin(stream: WatchStream): void {
+    this.stream = stream;
+    for (const watch of this.watches.values()) stream.ask(watch);
+    stream.probe(this.silence, this.owner);
   }
 
-  private ask({ stream, asked }: Link, watch: Watch): void {
-    watch.fragments = [];
-    watch.ready = false;
-    asked.push(watch);
-    stream.write({
-      create_request: {
-        ...watch.range,
-        start_revision: String(watch.next),
-        watch_id: watch.id,
-        fragment: true,
-        progress_notify: true,
-      },
-    });
-  }
-
-  private ended(link: Link, error: Error): void {
-    if (this.link !== link) return;
-    this.leave(link);
-    this.cluster.failed(link.client, failureOf(error), false);
+  private ended(stream: WatchStream, error: Error): void {
+    if (this.stream !== stream) return;
+    this.leave(stream);
+    this.cluster.failed(stream.client, failureOf(error), false);
+    if (hasNoLeader(error)) this.leaderlessSince ??= performance.now() - (stream.taken ? leaderlessBefore : 0);
     this.broken(error);
   }
 
   /** No stream any more: opens another, unless that would not help. */
   private broken(error: unknown): void {
     if (this.watches.size === 0 || this.opening !== undefined) return;
-    const failure = failureOf(error);
     if (KvError.is(error)) return this.failAll(error);
-    if (!isPassing(failure)) return this.failAll(errorOf(failure));
+    const failure = failureOf(error);
+    if (!isPassing(failure) || this.isLeaderless()) return this.failAll(errorOf(failure));
     const { pause } = this;
     this.pause = Math.min(longestPause, pause * 2);
     this.open(pause * (0.5 + Math.random() / 2));
   }
 
+  /** Whether for longer than a feed may be silent: a member without a leader still answers, and knows of nothing new. */
+  private isLeaderless(): boolean {
+    const { leaderlessSince, silence } = this;
+    return leaderlessSince !== undefined && performance.now() - leaderlessSince >= silence;
+  }
+
   private failAll(error: KvError): void {
-    for (const { subscriber } of [...this.watches.values()]) subscriber.error(error);
+    this.leaderlessSince = undefined;
+    this.each(watch => watch.fail(error));
   }
 
-  private leave(link: Link): void {
-    if (this.link !== link) return;
-    this.link = undefined;
-    this.probing?.unsubscribe();
-    for (const watch of this.watches.values()) watch.ready = false;
-    link.stream.cancel();
+  private each(tell: (watch: Watch) => void): void {
+    for (const watch of [...this.watches.values()]) tell(watch);
   }
 
-  /** Asks for a sign of life in regular turns, and passes on what has been heard. It never moves a revision. */
-  private probe(link: Link): void {
-    const every = this.silence / 4;
-    let heard = link.client.heardAt;
-    const look = (): void => {
-      const { heardAt } = link.client;
-      if (heardAt > heard) {
-        heard = heardAt;
-        for (const { ready, subscriber } of [...this.watches.values()]) if (ready) subscriber.next({ type: 'alive' });
-      }
-      if (this.link === link) link.stream.write({ progress_request: {} });
-    };
-    this.probing = timer(every, every).subscribe(() => {
-      if (performance.now() - link.client.heardAt <= this.silence / 2) return look();
-      // After a blocked event loop this timer is due before the sockets have been read: one more turn for them.
-      this.probing?.add(
-        timer(0).subscribe(() => {
-          if (performance.now() - link.client.heardAt <= this.silence / 2) return look();
-          this.cluster.drop(link.client);
-          this.ended(link, new Error('14 UNAVAILABLE: nothing was heard'));
-        }),
-      );
-    });
+  private leave(stream: WatchStream): void {
+    if (this.stream !== stream) return;
+    this.stream = undefined;
+    this.each(watch => watch.left());
+    stream.close();
   }
 
-  private take(link: Link, response: WatchResponse): void {
-    link.client.heardAt = performance.now();
-    if (response.created) return this.created(link, response);
+  private take(stream: WatchStream, response: WatchResponse): void {
+    stream.client.heardAt = performance.now();
+    if (response.created) return this.created(stream, response);
     const watch = this.watches.get(response.watch_id);
     // The answer to a probe or to a cancellation of ours, or meant for a watch that has been given up.
     if (watch === undefined) return;
     if (response.canceled) return this.canceled(watch, response);
-    this.heard(watch, response);
+    watch.heard(response);
   }
 
-  private created(link: Link, { canceled, cancel_reason: reason, header }: WatchResponse): void {
-    // One that is refused has no id of its own.
-    const watch = link.asked.shift();
-    if (canceled) return this.refused(link, watch, reason);
+  private created(stream: WatchStream, { canceled, cancel_reason: reason, header }: WatchResponse): void {
+    const watch = stream.answered();
+    if (canceled) return this.refused(stream, watch, reason);
+    stream.taken = true;
     this.pause = firstPause;
     this.logins = 0;
+    this.leaderlessSince = undefined;
     const another = this.clusterId !== undefined && this.clusterId !== header.cluster_id;
     this.clusterId = header.cluster_id;
-    if (another) {
-      const asked = new Set(link.asked);
-      // Those that were not asked for on this stream before: all of them stem from the other cluster.
-      for (const old of [...this.watches.values()]) if (old === watch || asked.has(old)) this.lose(old);
-      return;
-    }
-    if (watch === undefined || this.watches.get(watch.id) !== watch) return;
-    watch.ready = true;
-    watch.subscriber.next({ type: 'ready', revision: BigInt(header.revision), next: watch.next });
+    // Those that were not asked for on this stream before: all of them stem from the other cluster.
+    if (another) this.each(old => (old === watch || stream.awaits(old)) && old.lose());
+    else if (watch !== undefined && this.watches.get(watch.id) === watch) watch.accepted(header.revision);
   }
 
-  private refused(link: Link, watch: Watch | undefined, reason: string): void {
-    const failure = failureOf(new Error(reason));
+  private refused(stream: WatchStream, watch: Watch | undefined, reason: string): void {
     // A stream has the token that it was opened with, for ever: one that has lapsed needs a call, and a new stream.
-    if (/invalid auth token|auth store is old/.test(reason) && ++this.logins <= mostLogins) {
-      this.leave(link);
+    if (isTokenRefused(reason) && ++this.logins <= mostLogins) {
+      this.leave(stream);
       this.opening = from(this.login()).subscribe(() => this.open(0));
       return;
     }
-    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.subscriber.error(errorOf(failure));
+    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.fail(errorOf(failureOf(new Error(reason))));
   }
 
-  /** Any call: etcd3 fetches a new token when the one it has is refused. */
+  /** Any call: a new token is fetched when the one that there is is refused. */
   private async login(): Promise<void> {
     const [watch] = this.watches.values();
     if (watch === undefined) return;
@@ -273,27 +208,9 @@ export class Watches {
   }
 
   private canceled(watch: Watch, { compact_revision: compacted, cancel_reason: reason }: WatchResponse): void {
-    if (compacted !== '0') return this.lose(watch);
-    // A server that shuts down or moves ends watches one by one.
+    if (compacted !== '0') return watch.lose();
     const failure = failureOf(new Error(reason));
-    watch.subscriber.error(
-      failure.code === 'internal' ? new KvError('unavailable', 'etcd ended the watch', { backend }) : errorOf(failure),
-    );
-  }
-
-  private lose({ subscriber }: Watch): void {
-    subscriber.next({ type: 'lost' });
-    subscriber.complete();
-  }
-
-  private heard(watch: Watch, { events, fragment, header }: WatchResponse): void {
-    const all = watch.fragments.length === 0 ? events : [...watch.fragments, ...events];
-    watch.fragments = fragment ? [...all] : [];
-    if (fragment) return;
-    const last = all.at(-1);
-    const revision = BigInt(last === undefined ? header.revision : last.kv.mod_revision);
-    if (revision < watch.next) return;
-    watch.next = revision + 1n;
-    watch.subscriber.next(last === undefined ? { type: 'progress', revision } : { type: 'events', events: all, revision });
+    // A server that shuts down or moves ends watches one by one.
+    watch.fail(failure.code === 'internal' ? new KvError('unavailable', 'etcd ended the watch', { backend }) : errorOf(failure));
   }
 }

@@ -30,6 +30,9 @@ export interface RangeRequest extends KeyRange {
   readonly keys_only?: boolean;
   readonly count_only?: boolean;
   readonly min_mod_revision?: string;
+  readonly max_create_revision?: string;
+  readonly sort_target?: 'Create';
+  readonly sort_order?: 'Descend';
 }
 
 export interface RangeResponse {

@@ -2,7 +2,7 @@
 import { decodeSegment, reserved } from '../../key.js';
 import { alive, type Instant } from '../local/row.js';
 import type { Row, SessionRow } from '../local/table.js';
-import { decodeHead, decodeRow, decodeSession, type Head, hashOf, headKey, schemaKey } from './layout.js';
+import { decodeHead, decodeSession, type Head, hashOf, headersOnly, headKey, rowOf as asRow, schemaKey } from './layout.js';
 import { decodeGroup, type LogGroup } from './log.js';
 import type { Found, Survey, Tree } from './survey.js';
 
@@ -158,7 +158,7 @@ function hashBytes(session: string): Buffer {
 function rowOf({ key, value }: Found): Row | undefined {
   const session = value[rowBytes - 1];
   if (session === undefined || value.length < rowBytes + session) return undefined;
-  const row = decodeRow(key.toString('utf8'), copyOf(value.subarray(0, rowBytes + session)));
+  const row = asRow(key.toString('utf8'), headersOnly.decode(value, value.length));
   return isCount(row.revision) && row.revision > 0 && isCount(row.created) && row.created <= row.revision && row.expires >= 0
     ? row
     : undefined;

@@ -14,7 +14,7 @@ export type {
   InspectedLock,
   InspectedProblem,
   Inspection,
-  Verdict,
+  InspectionVerdict,
 } from './inspection.js';
 export type { LmdbOptions } from './options.js';
 

@@ -7,15 +7,15 @@
  * - `foreign`: something else is there
  * - `newer`: a newer version of rxkv wrote it
  * - `damaged`: it once was a database
- * - `inaccessible`: this process may not read it
+ * - `inaccessible`: this process may not, or cannot, read it
  */
-export type Verdict = 'healthy' | 'absent' | 'empty' | 'busy' | 'foreign' | 'newer' | 'damaged' | 'inaccessible';
+export type InspectionVerdict = 'healthy' | 'absent' | 'empty' | 'busy' | 'foreign' | 'newer' | 'damaged' | 'inaccessible';
 
 /** What {@link inspect} found in a folder. */
 export interface Inspection {
   /** Absolute. */
   readonly path: string;
-  readonly verdict: Verdict;
+  readonly verdict: InspectionVerdict;
   /** What is wrong, the worst first, and what to do about it; also of a healthy folder, such as a disk that is nearly full. */
   readonly problems: readonly InspectedProblem[];
   /** What the folder holds, by name; the first 100. */

@@ -6,7 +6,7 @@ import { dataFile } from './client.js';
 import { bootId, monotonic, wall } from './clock.js';
 import { surveyFreeList } from './free-list.js';
 import { databases, type Holdings, holdingsOf, positionOf, queuesOf, type Trees } from './holdings.js';
-import type { InspectedContents, InspectedFile, InspectedProblem, Inspection } from './inspection.js';
+import type { InspectedContents, InspectedFile, InspectedProblem, Inspection, InspectionVerdict } from './inspection.js';
 import { format, type Meta, newestMeta, newestTransaction } from './meta.js';
 import { schema as ours } from './schema.js';
 import { lowSpace } from './space.js';
@@ -72,7 +72,8 @@ function readDatabase(file: number, name: string): Found {
   const database = { format, pageSize: meta.pageSize, pages, usedPages: survey.used, transaction: meta.transaction };
   // Two commits on, pages that we read may have been written over.
   if (newestTransaction(file, meta.pageSize) > meta.transaction + 1) return { verdict: 'busy', problems: [busy], database };
-  if (survey.faults.length === 0) return { ...read, database };
+  // A layout that we do not know is no damage.
+  if (survey.faults.length === 0 || read.verdict === 'newer') return { ...read, database };
   const truncated = pages <= meta.lastPage ? [`it has ${pages} of ${meta.lastPage + 1} pages`] : [];
   const problems = [...truncated, ...survey.faults].map(wrong => ({ wrong: `${name} is damaged: ${wrong}`, remedy: restore }));
   return { ...read, verdict: 'damaged', problems, database };
@@ -108,7 +109,7 @@ function readContents(survey: Survey, trees: Partial<Trees>, others: boolean, na
     };
   const missing = databases.filter(each => trees[each] === undefined);
   for (const each of missing) survey.fault(`the database rxkv/${each} is missing`);
-  if (schema !== ours) survey.fault(`it does not say which layout it has`);
+  if (schema !== ours) survey.fault('it does not say which layout it has');
   if (missing.length > 0 || schema !== ours) return { verdict: 'damaged', problems: [] };
   return { verdict: 'healthy', problems: [], contents: contentsOf(schema, holdingsOf(survey, trees as Trees, head)) };
 }
@@ -167,23 +168,22 @@ function foreign(path: string, files: readonly InspectedFile[], wrong: string): 
   return { inspection: { path, verdict: 'foreign', problems: [{ wrong, remedy: otherPath }], files }, stamp: 'foreign' };
 }
 
-/** What Node or the file system said instead of letting us read. */
+/** What the file system said instead of letting us read; anything else is the doing of what is in the file. */
 function unread(path: string, error: unknown): Inspection {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EACCES' || code === 'EPERM')
-    return {
-      path,
-      verdict: 'inaccessible',
-      problems: [{ wrong: `this process may not read ${path}`, remedy: 'inspect it as the user whom it belongs to' }],
-      files: [],
-    };
-  if (code === 'ENOENT' || code === 'ENOTDIR') return { path, verdict: 'absent', problems: [], files: [] };
-  return {
+  const code = String((error as NodeJS.ErrnoException).code);
+  const told = (verdict: InspectionVerdict, wrong: string, remedy: string): Inspection => ({
     path,
-    verdict: 'damaged',
-    problems: [{ wrong: `${path} could not be read (${code ?? String(error)})`, remedy: restore }],
+    verdict,
+    problems: [{ wrong, remedy }],
     files: [],
-  };
+  });
+  if (code === 'ENOENT' || code === 'ENOTDIR') return { path, verdict: 'absent', problems: [], files: [] };
+  if (code === 'EACCES' || code === 'EPERM')
+    return told('inaccessible', `this process may not read ${path}`, 'inspect it as the user whom it belongs to');
+  // EIO, EMFILE and the like.
+  if (/^E[A-Z0-9]+$/.test(code))
+    return told('inaccessible', `${path} could not be read (${code})`, 'mend that first, then inspect it again');
+  return told('damaged', `${path} could not be read (${String(error)})`, restore);
 }
 
 function stampOf(file: number): string {

@@ -1,7 +1,7 @@
 /** A view: one committed state of the folder, read straight from the memory that LMDB maps. */
-import type { LogRecord, Row, SessionRow, View } from '../local/table.js';
+import type { LogRecord, ReadRow, Row, SessionRow, View } from '../local/table.js';
 import type { Client } from './client.js';
-import { decodeHead, decodeRow, decodeSession, fits, type Head, hashOf, headKey } from './layout.js';
+import { decodeHead, decodeSession, fits, type Head, hashOf, headersOnly, headKey, rowOf, whole } from './layout.js';
 import { decodeGroup } from './log.js';
 
 /**
@@ -25,18 +25,16 @@ export class ClientView implements View {
     return this.position.compacted;
   }
 
-  row(key: string): Row | undefined {
+  row(key: string, options?: ReadRow): Row | undefined {
     // lmdb answers a longer one with a RangeError.
     if (key === '' || !fits(key)) return undefined;
-    const bytes = this.client.rows.getBinary(key);
-    return bytes === undefined ? undefined : decodeRow(key, bytes);
+    const bytes = this.client.rows.getBinaryFast(key);
+    return bytes === undefined ? undefined : rowOf(key, (options?.values === false ? headersOnly : whole).decode(bytes, bytes.length));
   }
 
-  *rows(from: string, to: string | undefined, options?: { readonly values?: boolean }): Iterable<Row> {
+  *rows(from: string, to: string | undefined, options?: ReadRow): Iterable<Row> {
     const { rows, headers } = this.client;
-    for (const { key, value: stored } of (options?.values === false ? headers : rows).getRange({ start: from, end: to })) {
-      yield { key, ...stored };
-    }
+    for (const { key, value } of (options?.values === false ? headers : rows).getRange({ start: from, end: to })) yield rowOf(key, value);
   }
 
   *log(after: number): Iterable<LogRecord> {

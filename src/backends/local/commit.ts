@@ -42,7 +42,7 @@ function requireSession(draft: Draft, id: string): void {
 function apply(draft: Draft, keyspace: Keyspace, op: DriverOp): OpResult {
   if ('put' in op) return put(draft, keyspace, op);
   if ('delete' in op) {
-    const row = draft.row(keyspace.whole(op.delete));
+    const row = draft.row(keyspace.whole(op.delete), withoutValue);
     if (row === undefined) return { existed: false };
     // One that is due and not swept yet goes as well, and whoever still shows it is told.
     const existed = draft.live(row);
@@ -55,9 +55,11 @@ function apply(draft: Draft, keyspace: Keyspace, op: DriverOp): OpResult {
   return { existed: rows.some(row => draft.live(row)) };
 }
 
+const withoutValue = { values: false };
+
 function put(draft: Draft, keyspace: Keyspace, op: Extract<DriverOp, { put: string }>): OpResult {
   const key = keyspace.whole(op.put);
-  const there = draft.row(key);
+  const there = draft.row(key, withoutValue);
   const before = there !== undefined && draft.live(there) ? there : undefined;
   const { revision } = draft;
   const kept = op.ttl === 'keep' ? before : undefined;

@@ -7,7 +7,7 @@
 import { asKvError, type KvError } from '../../errors.js';
 import type { Keyspace } from './keyspace.js';
 import { type Instant, live } from './row.js';
-import type { Batch, Logged, LogRecord, Row, SessionRow, View, Write } from './table.js';
+import type { Batch, Logged, LogRecord, ReadRow, Row, SessionRow, View, Write } from './table.js';
 
 /** What one call does to a draft, and what it answers. It may run more than once, each time on a new draft. */
 export type Step<R> = (draft: Draft) => R;
@@ -23,8 +23,9 @@ export class Draft {
   private readonly rows: Map<string, Edit<Row>> = new Map();
   /** Made when needed: most drafts have none. */
   private sessions: Map<string, Edit<SessionRow>> | undefined;
-  private readonly log: LogRecord[] = [];
-  private changes: Logged[] = [];
+  // Made with their first item: an empty array that grows makes room for 17, and most batches are of one put.
+  private log: LogRecord[] | undefined;
+  private changes: Logged[] | undefined;
 
   constructor(view: View, at: Instant) {
     this.view = view;
@@ -33,7 +34,7 @@ export class Draft {
 
   /** Of the step that is running, should it change something. */
   get revision(): number {
-    return this.view.head + this.log.length + 1;
+    return this.view.head + (this.log?.length ?? 0) + 1;
   }
 
   /** Runs one step; its error comes back as a value, since it is that step's alone. */
@@ -43,17 +44,17 @@ export class Draft {
     } catch (error) {
       return asKvError(error);
     } finally {
-      if (this.changes.length > 0) {
-        this.log.push({ revision: this.revision, changes: this.changes });
-        this.changes = [];
+      if (this.changes !== undefined) {
+        this.log = added(this.log, { revision: this.revision, changes: this.changes });
+        this.changes = undefined;
       }
     }
   }
 
   /** The row as it stands, whether or not it is still alive. */
-  row(key: string): Row | undefined {
+  row(key: string, options?: ReadRow): Row | undefined {
     const edit = this.rows.get(key);
-    return edit === undefined ? this.view.row(key) : edit.after;
+    return edit === undefined ? this.view.row(key, options) : edit.after;
   }
 
   /** The row if it is alive. */
@@ -92,19 +93,19 @@ export class Draft {
   /** @param before  the row that it replaces, as {@link row} has it */
   put(row: Row, before: Row | undefined): void {
     this.edit(row.key, row, before);
-    this.changes.push({ put: row.key });
+    this.changes = added(this.changes, { put: row.key });
   }
 
   delete(row: Row): void {
     this.edit(row.key, undefined, row);
-    this.changes.push({ delete: row.key });
+    this.changes = added(this.changes, { delete: row.key });
   }
 
   /** Removes the rows, which are all that the prefix means; they may come without their values. */
   deletePrefix(prefix: string, rows: readonly Row[]): void {
     if (rows.length === 0) return;
     for (const row of rows) this.edit(row.key, undefined, row);
-    this.changes.push({ deletePrefix: prefix });
+    this.changes = added(this.changes, { deletePrefix: prefix });
   }
 
   /** Sessions are no keys: a renewal has no revision and wakes nobody. */
@@ -118,16 +119,16 @@ export class Draft {
 
   /** All that the steps changed; undefined where that is nothing. */
   batch(): Batch | undefined {
-    const writes: Write[] = [];
+    let writes: Write[] | undefined;
     for (const { before, after } of this.rows.values()) {
-      if (after !== undefined) writes.push({ put: after, before });
-      else if (before !== undefined) writes.push({ remove: before });
+      if (after !== undefined) writes = added(writes, { put: after, before });
+      else if (before !== undefined) writes = added(writes, { remove: before });
     }
     for (const { before, after } of this.sessions?.values() ?? []) {
-      if (after !== undefined) writes.push({ session: after, before });
-      else if (before !== undefined) writes.push({ endSession: before });
+      if (after !== undefined) writes = added(writes, { session: after, before });
+      else if (before !== undefined) writes = added(writes, { endSession: before });
     }
-    return writes.length === 0 && this.log.length === 0 ? undefined : { writes, log: this.log };
+    return writes === undefined && this.log === undefined ? undefined : { writes: writes ?? [], log: this.log ?? [] };
   }
 
   // Several steps may write one key: the table sees the first `before` and the last `after`.
@@ -143,4 +144,10 @@ export class Draft {
     if (edit === undefined) this.sessions.set(id, { before: this.view.session(id), after });
     else edit.after = after;
   }
+}
+
+function added<T>(items: T[] | undefined, item: T): T[] {
+  if (items === undefined) return [item];
+  items.push(item);
+  return items;
 }

@@ -205,9 +205,10 @@ export class Hub {
 
 /** Adds to the patch of a group, which is put among those `told` with its first change. */
 function tell(told: Group[], group: Group, change: Change): void {
-  if (group.patch === undefined) {
-    group.patch = [];
-    told.push(group);
+  if (group.patch !== undefined) {
+    group.patch.push(change);
+    return;
   }
-  group.patch.push(change);
+  group.patch = [change];
+  told.push(group);
 }

@@ -50,15 +50,20 @@ export interface Batch {
   readonly log: readonly LogRecord[];
 }
 
+export interface ReadRow {
+  /** false: the value may be left out, where that is cheaper. */
+  readonly values?: boolean;
+}
+
 /** One committed state, to be read in the synchronous turn in which it was asked for. */
 export interface View {
   /** The revision of the newest transaction; 0 in a new table. */
   readonly head: number;
   /** The log holds all records after this revision. */
   readonly compacted: number;
-  row(key: string): Row | undefined;
+  row(key: string, options?: ReadRow): Row | undefined;
   /** Rows with `from <= key < to` in the table's own key order (UTF-8 bytes or JavaScript strings), lazily. */
-  rows(from: string, to: string | undefined, options?: { readonly values?: boolean }): Iterable<Row>;
+  rows(from: string, to: string | undefined, options?: ReadRow): Iterable<Row>;
   /** Records with a revision over `after`, in order. */
   log(after: number): Iterable<LogRecord>;
   /** When the next key with a ttl is due, in epoch ms. */

@@ -1,0 +1,157 @@
+/**
+ * Committing: one script for all writes that wait while another is under way, each with an outcome of its own.
+ *
+ * Where keys are in many slots each write goes by itself, those of one key in turns.
+ */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { Outcome } from '../../driver.js';
+import { KvError } from '../../errors.js';
+import type { Abandonable } from '../../running.js';
+import { Turns } from '../../turns.js';
+import type { Reply } from './client.js';
+import { decode, encode, keyOf, type Parts, type Transaction } from './codec.js';
+import { backend, translated } from './errors.js';
+import type { Keyspace } from './keyspace.js';
+import { names } from './list.js';
+import { commit } from './scripts.js';
+import type { Servers } from './servers.js';
+import type { Sessions } from './session.js';
+
+/** A transaction on its way. One that was given up before it was sent is not sent any more. */
+export interface Write extends Transaction, Abandonable {
+  /** ms */
+  readonly timeout: number;
+}
+
+export interface CommitterOptions {
+  readonly servers: Servers;
+  readonly keyspace: Keyspace;
+  readonly sessions: Sessions;
+}
+
+/** Writes in one batch. */
+const most = 200;
+/** Bytes in one batch. */
+const mostBytes = 2 ** 20;
+
+export class Committer {
+  private readonly servers: Servers;
+  private readonly keyspace: Keyspace;
+  private readonly sessions: Sessions;
+  private readonly turns: Turns = new Turns();
+  private readonly together: Coalescer<Write, Outcome>;
+
+  constructor({ servers, keyspace, sessions }: CommitterOptions) {
+    this.servers = servers;
+    this.keyspace = keyspace;
+    this.sessions = sessions;
+    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
+  }
+
+  /** @throws KvError, also at once */
+  commit(write: Write): Promise<Outcome> {
+    const { ops } = write;
+    for (const op of ops) if ('put' in op && op.session !== undefined) this.sessions.bind(op.session, op.put, op.value);
+    if (this.keyspace.oneSlot) return this.together(write);
+    const [only] = ops;
+    const keys = new Set([...write.checks.map(keyOf), ...ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : []))]);
+    const prefixes = ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : []));
+    if (keys.size + prefixes.length > 1) return Promise.reject(severalSlots());
+    return this.turns.take({ keys: [...keys], prefixes }, async () => {
+      if (write.abandoned) throw givenUp();
+      if (only !== undefined && 'deletePrefix' in only) return this.fell(only.deletePrefix, write);
+      for (const op of ops) if ('put' in op && op.session !== undefined) await this.sessions.check(op.session, write.timeout);
+      const [outcome] = await this.send([write]);
+      if (outcome === undefined || outcome instanceof Error) throw outcome ?? givenUp();
+      return outcome;
+    });
+  }
+
+  /** Carries out a batch, in the order of asking. */
+  private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    for (const batch of batches(writes)) {
+      const wanted = batch.filter(write => !write.abandoned);
+      const answers = await this.send(wanted);
+      wanted.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
+    }
+    return writes.map(write => outcomes.get(write) ?? givenUp());
+  }
+
+  private async send(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    if (writes.length === 0) return [];
+    const parts = this.partsOf(writes);
+    const [name = ''] = parts.keys;
+    try {
+      const reply = await this.servers.call(name, {
+        send: client => client.run(commit, parts.keys, parts.args),
+        repeatable: writes.every(({ ops }) => ops.length === 0),
+        timeout: Math.max(...writes.map(({ timeout }) => timeout)),
+      });
+      return writes.map((write, i) => decode(write, (reply as readonly Reply[])[i] as Reply));
+    } catch (error) {
+      const known = translated(error);
+      const refused = known.code === 'denied' && known.outcome === undefined;
+      if (!refused || writes.length === 1) return writes.map(() => known);
+      // One of them is refused, and the others are not to suffer for it.
+      const outcomes: (Outcome | Error)[] = [];
+      for (const write of writes) outcomes.push(...(await this.send([write])));
+      return outcomes;
+    }
+  }
+
+  private partsOf(writes: readonly Write[]): Parts {
+    const { keyspace } = this;
+    const { root, aside, own, indexed } = keyspace;
+    const parts: Parts = { keys: [], args: [root, ...aside, own, indexed ? '1' : '0', writes.length] };
+    for (const write of writes) encode(keyspace, write, parts);
+    if (keyspace.oneSlot) parts.keys.push(indexed ? keyspace.index : own);
+    return parts;
+  }
+
+  /** Key by key: what was there when it began is gone in the end. */
+  private async fell(prefix: string, { timeout }: Write): Promise<Outcome> {
+    let existed = false;
+    for (const master of await this.servers.masters(timeout)) {
+      const found = [...(await names(master, { keyspace: this.keyspace, prefix, timeout }))];
+      for (let at = 0; at < found.length; at += most) {
+        const deletions = found.slice(at, at + most).map(async key => {
+          const [outcome] = await this.send([{ checks: [], ops: [{ delete: key }], timeout, abandoned: false }]);
+          if (outcome instanceof Error) throw outcome;
+          if (outcome?.ok === true && outcome.results[0]?.existed === true) existed = true;
+        });
+        await Promise.all(deletions);
+      }
+    }
+    return { ok: true, results: [{ existed }] };
+  }
+}
+
+/** Parts that are sent in one request each. */
+function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  let batch: Write[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    const size = sizeOf(write);
+    if (batch.length > 0 && bytes + size > mostBytes) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(write);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function sizeOf({ ops }: Write): number {
+  return ops.reduce((bytes, op) => bytes + ('put' in op ? op.value.length : 100), 0);
+}
+
+function severalSlots(): KvError {
+  return new KvError('unsupported', "several keys of a cluster at once need a root with a hash tag, as root: '{my-app}'", { backend });
+}
+
+function givenUp(): KvError {
+  return new KvError('timeout', 'given up before it was sent', { backend });
+}

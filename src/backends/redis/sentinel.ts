@@ -1,0 +1,58 @@
+/** Sentinels: who is master now. Any of them that answers will do. */
+import type { Auth } from '../../auth.js';
+import { type Client, openClient, type Reply } from './client.js';
+import type { Settings } from './options.js';
+
+export interface SentinelQuery extends Pick<Settings, 'hosts' | 'tls' | 'natMap'> {
+  readonly sentinel: { readonly name: string; readonly auth?: Auth };
+  /** ms for each of them */
+  readonly patience: number;
+}
+
+/** Where the search begins: with the one that answered last. */
+const answered: WeakMap<readonly string[], number> = new WeakMap();
+
+/**
+ * host:port of the master.
+ *
+ * @throws what the last of them said, or that it knows no such master
+ */
+export async function masterOf({ hosts, tls, natMap, sentinel, patience }: SentinelQuery): Promise<string> {
+  const first = answered.get(hosts) ?? 0;
+  let failure: unknown;
+  for (let i = 0; i < hosts.length; i++) {
+    const at = (first + i) % hosts.length;
+    try {
+      const master = await ask(hosts[at] as string, { tls, sentinel, patience });
+      answered.set(hosts, at);
+      return natMap.get(master) ?? master;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery, 'hosts' | 'natMap'>): Promise<string> {
+  const { auth, name } = sentinel;
+  let client: Client | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    const credentials = auth === undefined ? undefined : await passwordOf(auth);
+    client = await openClient({ host, tls, credentials, patience });
+    const asked = client;
+    timer = setTimeout(() => asked.close(), patience);
+    const address = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)) as readonly Reply[] | null;
+    if (address === null) throw new Error('NOMASTER the sentinels know no master of that name');
+    const [ip, port] = address.map(String);
+    return `${ip?.includes(':') === true ? `[${ip}]` : ip}:${port}`;
+  } finally {
+    clearTimeout(timer);
+    client?.close();
+  }
+}
+
+async function passwordOf(auth: Auth): Promise<{ username?: string; password: string }> {
+  if (!('token' in auth)) return auth;
+  return { password: typeof auth.token === 'function' ? await auth.token() : auth.token };
+}

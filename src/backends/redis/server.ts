@@ -1,0 +1,147 @@
+/**
+ * A server: one address or the master that sentinels name, and the connection to it that is in use.
+ *
+ * A read is asked again until its deadline. A write is sent again only when no server can have acted on it.
+ */
+import { Deadlines } from '../../deadline.js';
+import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
+import type { Client, Reply } from './client.js';
+import { backend, errorOf, failureOf } from './errors.js';
+
+export interface Request<T> {
+  readonly send: (client: Client) => Promise<T>;
+  /** Whether sending it twice is the same as sending it once. */
+  readonly repeatable: boolean;
+  /** ms */
+  readonly timeout: number;
+  /** Not to be tried again here: another server may have what is asked for by then. */
+  readonly once?: boolean;
+}
+
+/** ms of a pause between two tries, growing to the most. */
+const firstPause = 25;
+const longestPause = 500;
+/** ms: a shorter deadline says nothing of the connection. */
+const tellingTimeout = 500;
+
+export class Server {
+  /** For people: host:port, or what was asked for. */
+  host: string;
+  private readonly open: () => Promise<Client>;
+  private readonly deadlines: Deadlines = new Deadlines();
+  private opening: Promise<Client> | undefined;
+  private current: Client | undefined;
+  private closed = false;
+
+  /** @param open  makes one connection, or rejects with what ioredis or the server said */
+  constructor(host: string, open: () => Promise<Client>) {
+    this.host = host;
+    this.open = open;
+  }
+
+  get native(): unknown {
+    return this.current?.native;
+  }
+
+  /** The connection in use; a new one where there is none. Rejects with what ioredis or the server said. */
+  client(): Promise<Client> {
+    if (this.closed) return Promise.reject(closedError(backend));
+    if (this.current !== undefined) return Promise.resolve(this.current);
+    if (this.opening === undefined) {
+      const opening = this.connect().finally(() => {
+        this.opening = undefined;
+      });
+      this.opening = opening;
+    }
+    return this.opening;
+  }
+
+  /** A connection beside the one in use, for the caller alone. Rejects with what ioredis or the server said. */
+  another(): Promise<Client> {
+    return this.closed ? Promise.reject(closedError(backend)) : this.open();
+  }
+
+  /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
+  async call<T = Reply>({ send, repeatable, timeout, once = false }: Request<T>): Promise<T> {
+    const began = performance.now();
+    const left = (): number => Math.max(0, Math.ceil(timeout - (performance.now() - began)));
+    for (let attempt = 0; ; attempt++) {
+      let client = this.current;
+      let answered: Promise<T> | undefined;
+      const sent = performance.now();
+      try {
+        client ??= await this.deadlines.race(this.client(), { timeout: left() }, 'connecting', { backend });
+        answered = send(client);
+        return await this.deadlines.race(answered, { timeout: left() }, 'a request', { backend });
+      } catch (error) {
+        const failure = fateOf(error, answered !== undefined);
+        if (client !== undefined) this.failed(client, failure, timeout >= tellingTimeout && client.heardAt <= sent);
+        const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !once && !this.closed;
+        const pause = Math.min(longestPause, firstPause * 2 ** attempt) * (0.5 + Math.random() / 2);
+        if (!again || pause >= left()) {
+          if (this.closed) throw closedError(backend);
+          throw errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
+        }
+        await delay(pause);
+      }
+    }
+  }
+
+  /** Nothing was heard since then, and an answer was due: whatever the connection is, it is of no use. */
+  suspect(since: number): void {
+    const client = this.current;
+    if (client !== undefined && client.heardAt <= since) this.drop(client);
+  }
+
+  /** Has no more to do with a connection; what is under way on it rejects. */
+  drop(client: Client): void {
+    if (this.current === client) this.current = undefined;
+    client.close();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.current?.close();
+    this.current = undefined;
+    this.opening?.then(
+      client => client.close(),
+      () => undefined,
+    );
+  }
+
+  private async connect(): Promise<Client> {
+    const client = await this.open();
+    if (this.closed) {
+      client.close();
+      throw closedError(backend);
+    }
+    this.host = client.host;
+    this.current = client;
+    void client.ended.then(() => {
+      if (this.current === client) this.current = undefined;
+    });
+    return client;
+  }
+
+  private failed(client: Client, { code, cause }: Failure, silent: boolean): void {
+    // A master that was made a replica, or that hangs: there is another by now, or will be.
+    const demoted = cause instanceof Error && /^(?:READONLY|MASTERDOWN)/.test(cause.message);
+    if (demoted || (code === 'timeout' && silent)) this.drop(client);
+  }
+}
+
+/** What never left us cannot have been carried out, whatever failed. */
+function fateOf(error: unknown, sent: boolean): Failure {
+  const failure: Failure = KvError.is(error)
+    ? { code: error.code, message: error.message, fate: 'unknown', cause: error.cause }
+    : failureOf(error);
+  return sent ? failure : { ...failure, fate: 'unsent' };
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,97 @@
+/** Servers: where the keys of a store are, be that one server or the masters of a cluster. */
+import { closedError } from '../../running.js';
+import { type Client, type Credentials, openClient } from './client.js';
+import { Cluster } from './cluster.js';
+import { backend, failureOf } from './errors.js';
+import type { Settings } from './options.js';
+import { masterOf } from './sentinel.js';
+import { type Request, Server } from './server.js';
+
+export interface Servers {
+  readonly native: unknown;
+  /** For people. */
+  readonly host: string;
+  /** The name of a key decides where it goes. @throws KvError as {@link Server.call} */
+  call<T>(name: string, request: Request<T>): Promise<T>;
+  /** The one that has that name now. @throws KvError */
+  of(name: string, timeout: number): Promise<Server>;
+  /** All that have keys, as far as is known, or as they say now. @throws KvError */
+  masters(timeout: number, fresh?: boolean): Promise<readonly Server[]>;
+  /** Nothing was heard since then, and an answer was due. */
+  suspect(since: number): void;
+  close(): void;
+}
+
+/** @param patience  ms that connecting may take */
+export function serversOf(settings: Settings, patience: number): Servers {
+  const open = (host: string): Promise<Client> => opened(settings, host, patience);
+  const { natMap } = settings;
+  if (settings.cluster) return new Cluster({ seeds: settings.hosts, natMap, make: host => new Server(host, () => open(host)) });
+  const { sentinel, hosts } = settings;
+  const [host = ''] = hosts;
+  if (sentinel === undefined) return new Single(new Server(host, () => open(host)));
+  return new Single(new Server(host, async () => open(await masterOf({ ...settings, sentinel, patience }))));
+}
+
+/** All keys are on one server. */
+class Single implements Servers {
+  private readonly server: Server;
+  private closed = false;
+
+  constructor(server: Server) {
+    this.server = server;
+  }
+
+  get native(): unknown {
+    return this.server.native;
+  }
+
+  get host(): string {
+    return this.server.host;
+  }
+
+  call<T>(_name: string, request: Request<T>): Promise<T> {
+    return this.server.call(request);
+  }
+
+  async of(): Promise<Server> {
+    if (this.closed) throw closedError(backend);
+    return this.server;
+  }
+
+  async masters(): Promise<readonly Server[]> {
+    return [await this.of()];
+  }
+
+  suspect(since: number): void {
+    this.server.suspect(since);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.server.close();
+  }
+}
+
+/** A connection, with credentials asked for anew; once more where they are refused and may have changed. */
+export async function opened(
+  { tls, auth, database }: Pick<Settings, 'tls' | 'auth' | 'database'>,
+  host: string,
+  patience: number,
+): Promise<Client> {
+  for (let attempt = 1; ; attempt++) {
+    const credentials = await credentialsOf(auth);
+    try {
+      return await openClient({ host, tls, credentials, database, patience });
+    } catch (error) {
+      const changing = auth !== undefined && 'token' in auth && typeof auth.token === 'function';
+      if (!changing || attempt === 2 || failureOf(error).code !== 'denied') throw error;
+    }
+  }
+}
+
+async function credentialsOf(auth: Settings['auth']): Promise<Credentials | undefined> {
+  if (auth === undefined) return undefined;
+  if (!('token' in auth)) return auth;
+  return { password: typeof auth.token === 'function' ? await auth.token() : auth.token };
+}

@@ -1,0 +1,400 @@
+/**
+ * Committing: what is there already is written at once; for the rest the nodes concerned are read first, and written
+ * together. Writes of single keys that come while another is under way travel in one request.
+ */
+import { type Coalescer, coalesce } from '../../coalesce.js';
+import type { DriverOp, OpResult, Outcome } from '../../driver.js';
+import { KvError } from '../../errors.js';
+import type { Abandonable } from '../../running.js';
+import { type Extent, Turns } from '../../turns.js';
+import type { Line } from './cluster.js';
+import { backend, Fault, isFault, translated } from './errors.js';
+import { entryOf, isLeased, type Keyspace, ownRecords } from './keyspace.js';
+import type { Settings } from './options.js';
+import { concerned, deletionsOf, type Done, heed, type Kind, Plan, type Read, type Transaction, type Tree } from './plan.js';
+import type { SharedSessions } from './shared-sessions.js';
+import { inPortions, readsOf, walk } from './walk.js';
+import { code, type MultiAnswer, mostBytes, multi, type Node, setData, sizeOfMulti, type Step, sync } from './wire.js';
+
+export type { Transaction } from './plan.js';
+
+/** A transaction on its way. One that was given up before it was sent is not sent any more. */
+export interface Write extends Transaction, Abandonable {
+  /** ms */
+  readonly timeout: number;
+}
+
+export interface CommitterOptions {
+  readonly cluster: Line;
+  readonly keyspace: Keyspace;
+  readonly shared: SharedSessions;
+  readonly settings: Settings;
+}
+
+/** Writes in one batch, and bytes of their values. */
+const most = 256;
+const mostBatchBytes = 2 ** 19;
+/** Bytes of deletions in one step of a large deleteTree. */
+const mostStepBytes = 2 ** 19;
+/** How often a batch is planned anew before its writes go one by one. */
+const mostTogether = 3;
+/** How often a single write is planned anew: others are writing the same nodes. */
+const mostAlone = 1000;
+
+/** A write while it is planned, maybe several times. */
+interface Attempt {
+  readonly write: Write;
+  readonly trees: Map<string, Tree>;
+}
+
+export class Committer {
+  private readonly options: CommitterOptions;
+  private readonly turns: Turns = new Turns();
+  private readonly together: Coalescer<Write, Outcome>;
+  /** Whether keys were there of late when they were put. */
+  private hopeful = true;
+
+  constructor(options: CommitterOptions) {
+    this.options = options;
+    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
+  }
+
+  /** @throws KvError */
+  commit(write: Write): Promise<Outcome> {
+    return this.turns.take(extentOf(write), () => {
+      if (write.abandoned) return Promise.reject(givenUp());
+      if (isSimple(write)) return this.together(write);
+      return this.placed(write);
+    });
+  }
+
+  /** On the session that its nodes are to belong to, if they are to belong to one. */
+  private async placed(write: Write): Promise<Outcome> {
+    const { shared, cluster } = this.options;
+    for (let attempt = 1; ; attempt++) {
+      const place = await shared.placeFor(write);
+      if (place === undefined) return this.alone(write, cluster);
+      try {
+        if (write.abandoned) throw givenUp();
+        const outcome = await this.alone(write, place);
+        if (outcome.ok) place.keep(write.ops, outcome.results);
+        return outcome;
+      } catch (error) {
+        // Of a session that nobody named there may be another one.
+        const again = KvError.is(error) && error.code === 'session-lost' && error.outcome === undefined && !place.named;
+        if (!again || attempt === mostTogether) throw error;
+      } finally {
+        place.leave();
+      }
+    }
+  }
+
+  /** Carries out a batch. Its keys differ: writes of one key take turns. */
+  private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    for (const batch of batches(writes.filter(write => !write.abandoned))) {
+      const answers = await this.batch(batch);
+      batch.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
+    }
+    return writes.map(write => outcomes.get(write) ?? givenUp());
+  }
+
+  private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const { cluster } = this.options;
+    const [first] = writes;
+    if (first === undefined) return [];
+    if (writes.length === 1) return [await this.alone(first, cluster).catch((error: unknown) => translated(error))];
+    try {
+      const outcomes = (await this.overwrite(writes)) ?? (await this.planned(writes.map(attemptOf), cluster, mostTogether));
+      if (outcomes !== undefined) return outcomes;
+    } catch (error) {
+      const known = translated(error);
+      const refused = known.outcome === undefined && !known.transient && known.code !== 'closed' && known.code !== 'unsupported';
+      if (!refused) return writes.map(() => known);
+    }
+    // One of them is refused, or stands in the way, and the others are not to suffer for it.
+    return Promise.all(writes.map(async write => this.alone(write, cluster).catch((error: unknown) => translated(error))));
+  }
+
+  private async alone(write: Write, line: Line): Promise<Outcome> {
+    if (line === this.options.cluster) {
+      const outcomes = await this.overwrite([write]);
+      if (outcomes?.[0] !== undefined) return outcomes[0];
+    }
+    const outcomes = await this.planned([attemptOf(write)], line, mostAlone);
+    if (outcomes?.[0] !== undefined) return outcomes[0];
+    throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
+  }
+
+  /** The quickest way for puts of what is there; undefined where it is not so. */
+  private async overwrite(writes: readonly Write[]): Promise<Outcome[] | undefined> {
+    if (!this.hopeful || !writes.every(isOverwrite)) return undefined;
+    const { keyspace } = this.options;
+    const puts = writes.map(({ ops }) => ops[0] as Put);
+    const done = await this.setAll(
+      puts.map(({ put, value }) => ({ set: keyspace.path(put), data: value, version: -1 })),
+      writes,
+    );
+    if (done === undefined) {
+      this.hopeful = false;
+      return undefined;
+    }
+    const outcomes = puts.map((op, i): Outcome => ({ ok: true, results: [{ entry: entryOf(op.put, op.value, stat(done, i)) }] }));
+    return Promise.all(
+      outcomes.map(async (outcome, i) => (this.isSettled(puts[i] as Put, outcome) ? outcome : this.settle(writes[i] as Write))),
+    );
+  }
+
+  private async setAll(steps: readonly Extract<Step, { set: string }>[], writes: readonly Write[]): Promise<Done | undefined> {
+    const { cluster } = this.options;
+    const timeout = timeoutOf(writes);
+    const [only] = steps;
+    if (only === undefined || steps.length > 1) {
+      const answer = await this.multi(cluster, steps, timeout);
+      if (answer.ok) return answer;
+      if (answer.code !== code.noNode) throw translated(new Fault(answer.code));
+      return undefined;
+    }
+    try {
+      const { value, zxid } = await cluster.call({
+        send: (connection, deadline) => connection.send(setData(only.set, only.data), deadline),
+        repeatable: false,
+        timeout,
+      });
+      return { stats: [value], zxid };
+    } catch (error) {
+      if (isFault(error, code.noNode)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether a key that was to be permanent is so: what had a ttl has kept it when it was overwritten. */
+  private isSettled(op: Put, outcome: Outcome): boolean {
+    return op.ttl === 'keep' || (outcome.ok && outcome.results[0]?.entry?.leased === false);
+  }
+
+  private async settle(write: Write): Promise<Outcome> {
+    const outcomes = await this.planned([attemptOf(write)], this.options.cluster, mostAlone);
+    if (outcomes?.[0] === undefined) throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
+    return outcomes[0];
+  }
+
+  /** undefined where others wrote the nodes concerned each time. */
+  private async planned(attempts: readonly Attempt[], line: Line, tries: number): Promise<Outcome[] | undefined> {
+    const { keyspace, settings } = this.options;
+    const timeout = timeoutOf(attempts.map(({ write }) => write));
+    const deadline = performance.now() + timeout;
+    for (let attempt = 0; attempt < tries && (attempt === 0 || performance.now() < deadline); attempt++) {
+      if (attempts.every(({ write }) => write.abandoned)) throw givenUp();
+      const plan = new Plan(keyspace, await this.read(attempts, line, timeout));
+      const made = attempts.map(({ write, trees }) => this.plan(plan, write, trees));
+      const size = sizeOfMulti(plan.steps, settings.acl);
+      if (size > mostBytes) {
+        const [only, second] = attempts;
+        if (only === undefined || second !== undefined) return undefined;
+        await this.oversize(plan, only, line, timeout);
+        continue;
+      }
+      const answer = plan.steps.length === 0 ? { ok: true as const, stats: [], zxid: 0n } : await this.multi(line, plan.steps, timeout);
+      if (answer.ok) {
+        this.hopeful = made.every(({ creates }) => !creates);
+        return made.map(({ outcome }) => outcome(answer));
+      }
+      this.heed(plan.steps[answer.at] as Step, answer.code, attempts);
+    }
+    return undefined;
+  }
+
+  private plan(plan: Plan, { checks, ops }: Write, trees: ReadonlyMap<string, Tree>): Planned {
+    const failed = plan.failed(checks);
+    if (failed.length > 0) return { creates: false, outcome: () => ({ ok: false, failed }) };
+    const before = plan.steps.length;
+    for (const check of checks) plan.check(check, ops);
+    const results = ops.map(op => {
+      if ('put' in op) return plan.put(op, this.kindOf(op));
+      const result = 'delete' in op ? plan.delete(op.delete) : plan.deletePrefix(op.deletePrefix, trees.get(op.deletePrefix) as Tree);
+      return (): OpResult => result;
+    });
+    const creates = plan.steps.slice(before).some(step => 'create' in step);
+    return { creates, outcome: done => ({ ok: true, results: results.map(result => result(done)) }) };
+  }
+
+  private kindOf({ ttl, session }: Put): Kind {
+    if (session !== undefined) return 'ephemeral';
+    if (ttl === undefined) return 'permanent';
+    if (ttl === 'keep') return 'kept';
+    return this.options.settings.ttlNodes ? { ttl } : 'ephemeral';
+  }
+
+  private async read(attempts: readonly Attempt[], line: Line, timeout: number): Promise<Read> {
+    const { keyspace } = this.options;
+    const read = new Map<string, Node | number>();
+    const concerns = attempts.map(({ write }) => concerned(keyspace, write));
+    const paths = [...new Set([...concerns.flatMap(({ guards }) => guards), ...concerns.flatMap(({ nodes }) => nodes)])].filter(
+      path => path !== '/',
+    );
+    const checked = attempts.some(({ write }) => write.checks.length > 0);
+    await line.call({
+      send: async (connection, deadline) => {
+        const reads = readsOf(request => connection.send(request, deadline));
+        // What others wrote must not look as if it were not there yet.
+        const synced = checked && paths[0] !== undefined ? connection.send(sync(paths[0]), deadline) : undefined;
+        synced?.catch(() => undefined);
+        await inPortions(paths, reads.nodes, (path, node) => read.set(path, node));
+        await synced;
+      },
+      repeatable: true,
+      timeout,
+    });
+    for (const { write, trees } of attempts)
+      for (const op of write.ops) if ('deletePrefix' in op) await this.grow(op.deletePrefix, trees, line, timeout);
+    return read;
+  }
+
+  /** What a deleteTree concerns is what is there when it begins. */
+  private async grow(prefix: string, trees: Map<string, Tree>, line: Line, timeout: number): Promise<void> {
+    if (trees.has(prefix)) return;
+    const { keyspace } = this.options;
+    const nodes = new Map<string, { holds: boolean }>();
+    const root = keyspace.at({ prefix });
+    await line.call({
+      send: async connection => {
+        const reads = readsOf(request => connection.send(request, performance.now() + timeout));
+        await connection.send(sync(root), performance.now() + timeout);
+        await walk(reads, root, (path, { data }) => {
+          if (path === root) return true;
+          const seen = keyspace.isSeen({ prefix }, path);
+          if (seen) nodes.set(path, { holds: data !== undefined });
+          return seen;
+        });
+      },
+      repeatable: true,
+      timeout,
+    });
+    trees.set(prefix, { nodes, gone: new Set(), occupied: new Set() });
+  }
+
+  private heed(step: Step, refused: number, attempts: readonly Attempt[]): void {
+    if (refused === code.noAuth || refused === code.invalidAcl || refused === code.unimplemented || refused === code.badArguments)
+      throw translated(new Fault(refused));
+    for (const { trees } of attempts) for (const tree of trees.values()) heed(tree, step, refused);
+  }
+
+  /** More than one request takes: a deleteTree by itself goes stepwise; directories may be made before the rest. */
+  private async oversize(plan: Plan, { write, trees }: Attempt, line: Line, timeout: number): Promise<void> {
+    const { acl } = this.options.settings;
+    const [op, second] = write.ops;
+    if (op !== undefined && 'deletePrefix' in op && second === undefined && write.checks.every(check => 'held' in check)) {
+      const fences = plan.steps.filter(step => 'check' in step);
+      return this.stepwise(trees.get(op.deletePrefix) as Tree, fences, line, timeout);
+    }
+    const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
+    if (plan.directories.length === 0 || rest > mostBytes - 1000)
+      throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
+    await this.multi(line, plan.directories, timeout);
+  }
+
+  private async stepwise(tree: Tree, fences: readonly Step[], line: Line, timeout: number): Promise<void> {
+    const { acl } = this.options.settings;
+    for (;;) {
+      const left = deletionsOf(tree);
+      if (left.every(step => 'set' in step && tree.nodes.get(step.set)?.holds === false)) return;
+      let steps = left;
+      while (sizeOfMulti(steps, acl) > mostStepBytes) steps = steps.slice(0, Math.ceil(steps.length / 2));
+      const answer = await this.multi(line, [...fences, ...steps], timeout);
+      if (answer.ok) {
+        for (const step of steps) if ('delete' in step) tree.gone.add(step.delete);
+        // What others have put something into has been emptied, and is left.
+        for (const step of steps) if ('set' in step) tree.gone.add(step.set);
+      } else if (!heed(tree, [...fences, ...steps][answer.at] as Step, answer.code)) {
+        if (answer.code === code.noNode) throw new KvError('conflict', 'the lock is no longer held', { backend });
+        throw translated(new Fault(answer.code));
+      }
+    }
+  }
+
+  private async multi(line: Line, steps: readonly Step[], timeout: number): Promise<MultiAnswer & { zxid: bigint }> {
+    const { acl } = this.options.settings;
+    const { value, zxid } = await line.call({
+      send: (connection, deadline) => connection.send(multi(steps, acl), deadline),
+      repeatable: false,
+      timeout,
+    });
+    return { ...value, zxid };
+  }
+}
+
+type Put = Extract<DriverOp, { put: string }>;
+
+interface Planned {
+  readonly creates: boolean;
+  readonly outcome: (done: Done) => Outcome;
+}
+
+function attemptOf(write: Write): Attempt {
+  return { write, trees: new Map() };
+}
+
+function stat({ stats }: Done, i: number): Parameters<typeof isLeased>[0] {
+  const known = stats[i];
+  if (known === undefined) throw new KvError('internal', 'ZooKeeper gave no answer for a put', { backend });
+  return known;
+}
+
+/** A put, delete, or compare-and-set of one key that belongs to no session: what a batch is made of. */
+function isSimple({ checks, ops }: Write): boolean {
+  const [op] = ops;
+  const [check] = checks;
+  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;
+  if (check !== undefined && 'key' in check && check.key !== ('put' in op ? op.put : op.delete)) return false;
+  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
+}
+
+/** A put that does not look at what was there. */
+function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
+  return (
+    checks.length === 0 && second === undefined && op !== undefined && 'put' in op && typeof op.ttl !== 'number' && op.session === undefined
+  );
+}
+
+/** Parts that a server takes in one request each. */
+function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  let batch: Write[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    const size = sizeOf(write);
+    if (batch.length > 0 && bytes + size > mostBatchBytes) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(write);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Bytes, roughly. */
+function sizeOf({ ops: [op] }: Write): number {
+  return op !== undefined && 'put' in op ? op.value.length + op.put.length * 3 + 200 : 1000;
+}
+
+function timeoutOf(writes: readonly Write[]): number {
+  return Math.max(...writes.map(({ timeout }) => timeout));
+}
+
+function extentOf({ ops }: Write): Extent {
+  return {
+    keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
+    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
+  };
+}
+
+/** The queue that a contender enters: those of one store stand in it in the order of asking. */
+function queueOf({ put, session }: Put): string[] {
+  return session !== undefined && put.startsWith(ownRecords) ? [put.slice(0, put.lastIndexOf('/') + 1)] : [];
+}
+
+function givenUp(): KvError {
+  return new KvError('timeout', 'given up before it was sent', { backend });
+}

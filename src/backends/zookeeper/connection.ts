@@ -1,0 +1,559 @@
+/**
+ * A connection: the package's own manager of one session, with what it lacks and without what it gets wrong.
+ *
+ * It takes the place of the stock one before the client connects, and serves the client's own calls as well. A peer that
+ * says nothing is left for the next host; what is queued always hears how it went; requests of ours go with the rest.
+ */
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { Frames, Reader, Writer } from './buffers.js';
+import { Fault } from './errors.js';
+import type { JuteRecord, Manager, ManagerClass, Package, Packet } from './package.js';
+import { code, opcode, Request, setWatches, type WatchLists, xids } from './wire.js';
+
+/** Told of what happens to the connection. */
+export interface Listener {
+  /** The session is live on a server, for the first time or again. */
+  established(): void;
+  /** The connection was lost, or could not be made. */
+  cut(): void;
+  /** The session is over: nothing more comes. */
+  ended(): void;
+  /** Something was heard since this was said last. */
+  alive(): void;
+  /** @param at  its place among all messages that were received */
+  event(type: number, path: string, at: number): void;
+}
+
+export interface ConnectionSettings {
+  readonly hosts: readonly string[];
+  readonly tls: ConnectionOptions | undefined;
+  /** ms that one host may take to connect and greet us. */
+  readonly patience: number;
+  /** ms after which a peer that says nothing is left; it is pinged three times as often. */
+  readonly silence: number;
+  /** Persistent watches, by path, and whether they are of all below it: set again on every new connection. */
+  readonly trees: ReadonlyMap<string, boolean>;
+  readonly listener: Listener;
+}
+
+export interface Answer<T> {
+  readonly value: T;
+  /** Where the server was when it answered. */
+  readonly zxid: bigint;
+  /** Its place among all messages that were received: who awaits it hears of it later than of an event behind it. */
+  readonly at: number;
+}
+
+export interface Connection extends Manager {
+  readonly host: string;
+  readonly negotiated: number;
+  /** @param deadline by performance.now(): from then on it is not sent any more, and fails with `code.unsent` */
+  send<T>(request: Request<T>, deadline?: number): Promise<Answer<T>>;
+  /** Resolves with its answer, rejects when the connection is lost before that. */
+  ping(): Promise<void>;
+  /** Keeps the process alive until the function that is returned is called. */
+  hold(): () => void;
+}
+
+export type ConnectionClass = new (
+  connectionString: string,
+  options: object,
+  stateListener: (state: number) => void,
+  settings: ConnectionSettings,
+) => Connection;
+
+/** Bytes of paths in one request that sets watches again. */
+const mostWatches = 128 * 1024;
+/** ms of a pause once every host has failed, growing to the most. */
+const firstPause = 25;
+const longestPause = 1000;
+/** ms that a server may take to take leave of us. */
+const farewell = 500;
+
+/** How many messages were received, by whichever connection. */
+let received = 0;
+
+/** The place of the last message among all that were received. */
+export function lastReceived(): number {
+  return received;
+}
+
+const classes: WeakMap<Package, ConnectionClass> = new WeakMap();
+
+/** The class on top of the package's own, which is known once the package is loaded. */
+export function connectionClass(stock: Package): ConnectionClass {
+  let made = classes.get(stock);
+  if (made === undefined) classes.set(stock, (made = makeClass(stock)));
+  return made;
+}
+
+function makeClass(stock: Package): ConnectionClass {
+  const Base: ManagerClass = stock.ConnectionManager;
+  const states = Base.STATES;
+  const { protocol } = stock;
+  /** How the answers to the package's own requests are read. */
+  const decoders = new Map<number, (new () => JuteRecord) | undefined>([
+    [opcode.create, protocol.CreateResponse],
+    [opcode.exists, protocol.ExistsResponse],
+    [opcode.getData, protocol.GetDataResponse],
+    [opcode.setData, protocol.SetDataResponse],
+    [6, protocol.GetACLResponse],
+    [7, protocol.SetACLResponse],
+    [opcode.getChildren2, protocol.GetChildren2Response],
+    [opcode.multi, stock.TransactionResponse],
+  ]);
+
+  return class extends Base implements Connection {
+    private readonly settings: ConnectionSettings;
+    private readonly frames: Frames = new Frames();
+    private readonly pings: { resolve: () => void; reject: (error: Error) => void }[] = [];
+    private heardAt = 0;
+    private toldAt = 0;
+    private sentAt = 0;
+    private failures = 0;
+    private holders = 0;
+    private busy = false;
+    private flushing = false;
+    /** Whether a server knows of the session on this connection. */
+    private greeted = false;
+    private timer: NodeJS.Timeout | undefined;
+    private beat: NodeJS.Timeout | undefined;
+
+    constructor(connectionString: string, options: object, stateListener: (state: number) => void, settings: ConnectionSettings) {
+      super(connectionString, options, stateListener);
+      this.settings = settings;
+      // Its own parser knows no IPv6, and takes whatever follows a colon for a port.
+      this.servers = settings.hosts.map(serverOf);
+      this.nextServerIndex = Math.floor(Math.random() * this.servers.length);
+      this.xid = 1;
+    }
+
+    get host(): string {
+      const { length } = this.servers;
+      return this.settings.hosts[(this.nextServerIndex + length - 1) % length] as string;
+    }
+
+    get negotiated(): number {
+      return this.sessionTimeout;
+    }
+
+    override connect(): void {
+      if (this.isOver() || this.state === states.CLOSING) return;
+      this.setState(states.CONNECTING);
+      const rounds = Math.floor(this.failures / this.servers.length);
+      const pause = rounds === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** rounds) * (0.5 + Math.random() / 2);
+      this.after(pause, () => this.open());
+    }
+
+    override close(): void {
+      if (this.isOver() || this.state === states.CLOSING) return;
+      const { greeted, socket } = this;
+      this.setState(states.CLOSING);
+      if (greeted && socket !== undefined) {
+        this.packetQueue.push({
+          request: new Request(
+            opcode.close,
+            () => undefined,
+            () => undefined,
+          ),
+          callback: () => undefined,
+        });
+        this.after(farewell, () => socket.destroy());
+      } else {
+        clearTimeout(this.timer);
+        if (socket === undefined || socket.destroyed) process.nextTick(() => this.finish(code.connectionLoss));
+        else socket.destroy();
+      }
+    }
+
+    send<T>(request: Request<T>, deadline = Infinity): Promise<Answer<T>> {
+      return new Promise((resolve, reject) => {
+        const packet: Timed = {
+          request,
+          deadline,
+          callback: (error, answer) => (error === null ? resolve(answer as Answer<T>) : reject(error)),
+        };
+        if (this.isOver()) reject(new Fault(this.lastCode()));
+        else if (this.state === states.CLOSING) reject(new Fault(code.connectionLoss));
+        else this.packetQueue.push(packet);
+      });
+    }
+
+    ping(): Promise<void> {
+      const { socket } = this;
+      if (!this.greeted || socket === undefined) return Promise.reject(new Fault(code.connectionLoss));
+      return new Promise((resolve, reject) => {
+        this.pings.push({ resolve, reject });
+        this.sentAt = performance.now();
+        socket.write(pingFrame);
+      });
+    }
+
+    hold(): () => void {
+      this.holders++;
+      this.mind();
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        this.holders--;
+        this.mind();
+      };
+    }
+
+    /** Called by the queue whenever something was put into it, and by the socket when it has room. */
+    override onPacketQueueReadable(): void {
+      this.mind();
+      if (this.flushing || !this.greeted) return;
+      this.flushing = true;
+      // What is asked for in one go travels together.
+      process.nextTick(() => {
+        this.flushing = false;
+        this.flush();
+      });
+    }
+
+    private isOver(): boolean {
+      const { state } = this;
+      return state === states.CLOSED || state === states.SESSION_EXPIRED || state === states.AUTHENTICATION_FAILED;
+    }
+
+    private lastCode(): number {
+      if (this.state === states.SESSION_EXPIRED) return code.sessionExpired;
+      return this.state === states.AUTHENTICATION_FAILED ? code.authFailed : code.connectionLoss;
+    }
+
+    private open(): void {
+      if (this.state !== states.CONNECTING) return;
+      const { tls, patience } = this.settings;
+      this.nextServerIndex %= this.servers.length;
+      const { host, port } = this.servers[this.nextServerIndex++] as { host: string; port: number };
+      const named = isIP(host) === 0 ? { servername: host } : {};
+      const socket: Socket = tls === undefined ? connectPlain({ host, port }) : connectTls({ host, port, ...named, ...tls });
+      this.socket = socket;
+      this.frames.clear();
+      socket.setNoDelay();
+      socket.on(tls === undefined ? 'connect' : 'secureConnect', () => this.greet(socket));
+      socket.on('data', piece => this.take(socket, piece));
+      socket.on('drain', () => this.onPacketQueueReadable());
+      socket.on('error', error => this.untrusted(error));
+      socket.on('close', () => this.closed(socket));
+      this.after(patience, () => socket.destroy());
+      if (!this.busy) socket.unref();
+    }
+
+    /** The session, who we are, and nothing else until the server has answered. */
+    private greet(socket: Socket): void {
+      if (this.socket !== socket) return;
+      this.heardAt = this.sentAt = performance.now();
+      const hello = new Writer();
+      hello.int(0);
+      hello.long(this.zxid.readBigInt64BE(0));
+      hello.int(this.sessionTimeout);
+      hello.long(this.sessionId.readBigInt64BE(0));
+      hello.bytes(this.sessionPassword);
+      socket.write(hello.frame());
+      for (const { scheme, auth } of this.credentials) socket.write(authFrame(scheme, auth));
+    }
+
+    private greeting(frame: Buffer): void {
+      const from = new Reader(frame);
+      from.int();
+      const timeout = from.int();
+      if (timeout <= 0) {
+        this.setState(states.SESSION_EXPIRED);
+        this.socket?.destroy();
+        return;
+      }
+      const id = from.long();
+      this.sessionId = Buffer.alloc(8);
+      this.sessionId.writeBigInt64BE(id);
+      this.sessionPassword = Buffer.from(from.bytes() ?? []);
+      this.updateTimeout(timeout);
+      clearTimeout(this.timer);
+      this.failures = 0;
+      this.greeted = true;
+      this.packetQueue.queue.unshift(...this.watchesAgain());
+      const every = Math.max(10, Math.min(this.settings.silence, (timeout * 2) / 3) / 4);
+      this.beat = setInterval(() => this.look(every), every);
+      this.mind(true);
+      this.setState(states.CONNECTED);
+      this.settings.listener.established();
+      this.onPacketQueueReadable();
+    }
+
+    private watchesAgain(): Packet[] {
+      const { watcherManager: watchers } = this;
+      const trees = [...this.settings.trees];
+      const lists = [
+        watchers.getDataWatcherPaths(),
+        watchers.getExistenceWatcherPaths(),
+        watchers.getChildWatcherPaths(),
+        trees.flatMap(([path, recursive]) => (recursive ? [] : [path])),
+        trees.flatMap(([path, recursive]) => (recursive ? [path] : [])),
+      ].map(list => list.map(path => this.whole(path)));
+      return [...portions(lists)].map(portion => ({ request: setWatches(this.zxid, portion), callback: () => undefined }));
+    }
+
+    private whole(path: string): string {
+      const { chrootPath: root } = this;
+      return root === undefined ? path : path === '/' ? root : root + path;
+    }
+
+    /** In regular turns: pings, tells what was heard, and leaves a peer of which nothing is. */
+    private look(every: number): void {
+      const { socket, settings } = this;
+      const quiet = (): boolean => performance.now() - this.heardAt > every * 4;
+      if (quiet()) {
+        // After a blocked event loop this timer is due before the socket has been read: one more turn for it.
+        setImmediate(() => {
+          if (this.socket === socket && quiet()) socket?.destroy();
+        });
+        return;
+      }
+      if (performance.now() - this.sentAt >= every * 0.9) this.ping().catch(() => undefined);
+      if (this.heardAt > this.toldAt) {
+        this.toldAt = this.heardAt;
+        settings.listener.alive();
+      }
+    }
+
+    private flush(): void {
+      const { socket } = this;
+      if (!this.greeted || socket === undefined || socket.destroyed) return;
+      const now = performance.now();
+      socket.cork();
+      for (let packet = this.packetQueue.queue.shift(); packet !== undefined; packet = this.packetQueue.queue.shift()) {
+        if (((packet as Timed).deadline ?? Infinity) <= now) {
+          this.tell(packet, new Fault(code.unsent));
+          continue;
+        }
+        const { header } = packet.request;
+        const isAuth = header?.type === opcode.auth;
+        if (header !== null && !isAuth) {
+          header.xid = this.xid;
+          this.xid = this.xid >= 0x7fffffff ? 1 : this.xid + 1;
+          this.pendingQueue.push(packet);
+        }
+        this.sentAt = now;
+        const roomy = socket.write(packet.request.toBuffer());
+        if (!roomy || header?.type === opcode.close) break;
+      }
+      socket.uncork();
+      this.mind();
+    }
+
+    private take(socket: Socket, piece: Buffer): void {
+      if (this.socket !== socket) return;
+      this.heardAt = performance.now();
+      try {
+        for (const frame of this.frames.take(piece)) {
+          if (this.greeted) this.message(frame);
+          else this.greeting(frame);
+          if (this.socket !== socket || socket.destroyed) return;
+        }
+      } catch {
+        // Not the protocol: begin anew, on the next host.
+        socket.destroy();
+      }
+      this.mind();
+    }
+
+    private message(frame: Buffer): void {
+      received++;
+      const from = new Reader(frame);
+      const xid = from.int();
+      const zxid = from.long();
+      const error = from.int();
+      if (xid === xids.ping) return this.pings.shift()?.resolve();
+      if (xid === xids.auth) return error === 0 ? undefined : this.unknownUser();
+      if (xid === xids.event) return this.event(frame, from);
+      const packet = this.pendingQueue.shift();
+      if (packet?.request.header?.xid !== xid) throw new RangeError('an answer of ZooKeeper is out of order');
+      // Answers that refuse a request have none.
+      if (zxid > 0n) this.zxid = Buffer.from(frame.subarray(4, 12));
+      if (packet.request instanceof Request) this.answer(packet, packet.request, from, zxid, error);
+      else this.answerStock(packet, frame, error);
+    }
+
+    private answer(packet: Packet, request: Request<unknown>, from: Reader, zxid: bigint, error: number): void {
+      // A multi that is refused says in its body which step it was.
+      const isTold = error === 0 || (request.header.type === opcode.multi && !from.ended);
+      this.tell(
+        packet,
+        isTold ? null : new Fault(error, { zxid, at: received }),
+        isTold ? { value: request.read(from), zxid, at: received } : undefined,
+      );
+    }
+
+    private answerStock(packet: Packet, frame: Buffer, error: number): void {
+      const type = packet.request.header?.type ?? 0;
+      const Payload = error === 0 || type === opcode.multi ? decoders.get(type) : undefined;
+      const header = new (protocol.ReplyHeader as new () => JuteRecord)();
+      const at = header.deserialize(frame, 0);
+      let payload: JuteRecord | null = null;
+      if (Payload !== undefined && frame.length > at) {
+        payload = new Payload();
+        payload.setChrootPath(this.chrootPath);
+        payload.deserialize(frame, at);
+      }
+      this.tell(packet, error === 0 ? null : this.stockError(error), new stock.Response(header, payload));
+    }
+
+    /** The package throws for codes that it does not know. */
+    private stockError(number: number): Error {
+      try {
+        return stock.Exception.create(number);
+      } catch {
+        return Object.assign(new Fault(number), { getCode: () => number });
+      }
+    }
+
+    private event(frame: Buffer, from: Reader): void {
+      const type = from.int();
+      from.int();
+      const path = from.text();
+      const event = new (protocol.WatcherEvent as new () => JuteRecord)();
+      event.setChrootPath(this.chrootPath);
+      event.deserialize(frame, 16);
+      // A watcher that throws is its owner's affair, and not that of the frames behind.
+      apart(() => this.settings.listener.event(type, path, received));
+      apart(() => this.watcherManager.emit(event));
+    }
+
+    private tell({ request, callback }: Packet, error: Error | null, answer?: unknown): void {
+      const told = error instanceof Fault && !(request instanceof Request) ? this.stockError(error.code) : error;
+      apart(() => callback(told, answer));
+    }
+
+    private unknownUser(): void {
+      this.setState(states.AUTHENTICATION_FAILED);
+      this.socket?.destroy();
+    }
+
+    /** A certificate that is refused stays so: what waits for the connection is told now. */
+    private untrusted(error: Error): void {
+      if (
+        this.settings.tls === undefined ||
+        !/cert|self.signed|altname|alert|EPROTO|wrong version/i.test(`${(error as NodeJS.ErrnoException).code} ${error.message}`)
+      )
+        return;
+      for (const packet of this.packetQueue.queue.splice(0)) this.tell(packet, new Fault(code.refusedTls, { cause: error }));
+    }
+
+    private closed(socket: Socket): void {
+      if (this.socket !== socket) return;
+      this.greeted = false;
+      this.socket = undefined;
+      clearTimeout(this.timer);
+      clearInterval(this.beat);
+      this.frames.clear();
+      for (const { reject } of this.pings.splice(0)) reject(new Fault(code.connectionLoss));
+      if (this.isOver() || this.state === states.CLOSING) return this.finish(this.isOver() ? this.lastCode() : code.connectionLoss);
+      this.failures++;
+      for (const packet of this.pendingQueue.splice(0)) this.tell(packet, new Fault(code.connectionLoss));
+      this.dropLate();
+      this.setState(states.DISCONNECTED);
+      this.settings.listener.cut();
+      if (this.state === states.DISCONNECTED) this.connect();
+    }
+
+    /** What waits for a connection for too long is not sent any more. */
+    private dropLate(): void {
+      const now = performance.now();
+      const late = (packet: Packet): boolean => ((packet as Timed).deadline ?? Infinity) <= now;
+      for (const packet of this.packetQueue.queue.filter(late)) this.tell(packet, new Fault(code.unsent));
+      this.packetQueue.queue.splice(0, Infinity, ...this.packetQueue.queue.filter(packet => !late(packet)));
+    }
+
+    /** Nothing is left without an answer. */
+    private finish(number: number): void {
+      clearTimeout(this.timer);
+      const [sent, unsent] = [this.pendingQueue.splice(0), this.packetQueue.queue.splice(0)];
+      if (!this.isOver()) {
+        this.setState(states.DISCONNECTED);
+        this.setState(states.CLOSED);
+      }
+      for (const packet of sent) this.tell(packet, new Fault(number));
+      for (const packet of unsent) this.tell(packet, new Fault(number === code.connectionLoss ? code.unsent : number));
+      this.settings.listener.ended();
+    }
+
+    private after(ms: number, then: () => void): void {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(then, ms);
+      if (!this.busy) this.timer.unref();
+    }
+
+    /** An idle connection does not keep the process alive; one that somebody waits for does. */
+    private mind(anew = false): void {
+      const busy = this.holders > 0 || this.pendingQueue.length > 0 || this.packetQueue.queue.length > 0;
+      if (busy === this.busy && !anew) return;
+      this.busy = busy;
+      const refer = busy ? ('ref' as const) : ('unref' as const);
+      this.socket?.[refer]();
+      this.timer?.[refer]();
+      this.beat?.[refer]();
+    }
+  };
+}
+
+interface Timed extends Packet {
+  readonly deadline?: number;
+}
+
+/** Runs what belongs to others; what it throws is thrown in a turn of its own. */
+function apart(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function serverOf(host: string): { host: string; port: number } {
+  const colon = host.lastIndexOf(':');
+  return { host: host.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(host.slice(colon + 1)) };
+}
+
+const pingFrame: Buffer = frameOf(writer => {
+  writer.int(xids.ping);
+  writer.int(opcode.ping);
+});
+
+function authFrame(scheme: string, auth: Buffer): Buffer {
+  return frameOf(writer => {
+    writer.int(xids.auth);
+    writer.int(opcode.auth);
+    writer.int(0);
+    writer.text(scheme);
+    writer.bytes(auth);
+  });
+}
+
+function frameOf(write: (writer: Writer) => void): Buffer {
+  const writer = new Writer();
+  write(writer);
+  return writer.frame();
+}
+
+/** The lists in parts that a server takes in one request each. */
+function* portions(lists: WatchLists): Iterable<string[][]> {
+  const none = (): string[][] => lists.map(() => []);
+  let portion = none();
+  let bytes = 0;
+  for (const [i, list] of lists.entries()) {
+    for (const path of list) {
+      portion[i]?.push(path);
+      bytes += 4 + Buffer.byteLength(path);
+      if (bytes < mostWatches) continue;
+      yield portion;
+      portion = none();
+      bytes = 0;
+    }
+  }
+  if (bytes > 0) yield portion;
+}
