@@ -83,6 +83,15 @@ describe('on the wire', () => {
     for (const { KV } of steps) expect(KV).toMatchObject({ Namespace: 'team', Partition: 'west' });
   });
 
+  test('a URL says as much: the token before the hosts, the root as the path, the rest in the query', async () => {
+    await start({});
+    const opened = await open(`consul://:to%2Fken@${front.host}/app?datacenter=dc2&connections=20`);
+    await opened.get('k');
+    const [asked] = front.seen;
+    expect([asked?.path.split('?')[0], asked?.query.get('dc'), asked?.headers['x-consul-token']]).toEqual(['/kv/app%2Fk', 'dc2', 'to/ken']);
+    await opened.close();
+  });
+
   test('a strong read is consistent, or as the option says; a stale one is stale', async () => {
     await start({});
     await store.get('k');
