@@ -73,13 +73,13 @@ export class Branches {
       if (round > 1) level = await this.names(this.prefix);
       const directories = level.names.filter(name => name.endsWith('/'));
       const leaves = level.names.filter(name => !name.endsWith('/'));
-      if (leaves.length > mostLeaves || directories.length === 0) return undefined;
+      if (!pays({ directories: { size: directories.length }, leaves: leaves.length })) return undefined;
       this.newest = level.index;
       const changed = await this.changed(directories);
       parts.push(...(await Promise.all(changed.map(async directory => this.directory(directory)))));
       const there = new Set(directories);
       for (const gone of known.directories) if (!there.has(gone)) parts.push({ covers: key => key.startsWith(gone), pairs: [] });
-      if (leaves.length > 0 || known.leaves) parts.push(await this.leaves(leaves));
+      if (leaves.length + known.leaves > 0) parts.push(await this.leaves(leaves));
       // Nothing that was seen is newer than the names: so all of it was so at their index.
       if (this.newest === level.index) return this.grown(level.index, parts);
     }
@@ -134,6 +134,11 @@ export class Branches {
     const asked = { ...request, query: { ...query, ...modeQuery('consistent') } };
     return namesIn(await cluster.call(asked, { repeatable: true, timeout }));
   }
+}
+
+/** Whether a tree is to be looked through: not one with too many keys side by side. */
+export function pays({ directories, leaves }: { readonly directories: { readonly size: number }; readonly leaves: number }): boolean {
+  return leaves <= mostLeaves && directories.size > 0;
 }
 
 /** The directories in groups, each with one more letter in common. */

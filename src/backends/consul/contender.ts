@@ -35,6 +35,8 @@ export class Contender {
   /** Settles with what is under way. */
   private underway: Promise<unknown> = Promise.resolve();
   private left = false;
+  /** Whether it has asked for the lock, however that went. */
+  private tried = false;
   private told = false;
 
   constructor(locks: Transactor, session: Session, directory: string, record: string, value: Uint8Array<ArrayBuffer>) {
@@ -74,16 +76,17 @@ export class Contender {
   async leave(): Promise<void> {
     this.left = true;
     await this.underway;
-    const key = this.locks.key(this.lock);
-    // Of an attempt without an answer nobody knows: refused where the lock is not ours.
-    const released = this.locks.transact([
-      { verb: 'check-session', key, session: this.session.id },
-      { verb: 'delete', key },
-    ]);
-    const withdrawn =
-      this.fence === undefined ? this.locks.transact([{ verb: 'delete', key: this.locks.key(this.record) }]) : Promise.resolve();
+    const [key, record] = [this.locks.key(this.lock), this.locks.key(this.record)];
+    const steps: Step[][] = [];
+    // Of an attempt without an answer nobody knows; refused where the lock is not ours.
+    if (this.tried)
+      steps.push([
+        { verb: 'check-session', key, session: this.session.id },
+        { verb: 'delete', key },
+      ]);
+    if (this.fence === undefined) steps.push([{ verb: 'delete', key: record }]);
     // The session ends as well and takes both with it; this is for those who wait behind us.
-    await Promise.allSettled([this.fence === undefined && this.entered === 0n ? undefined : released, withdrawn]);
+    await Promise.allSettled(steps.map(async each => this.locks.transact(each)));
   }
 
   private look({ contenders, key, revision }: Line): 'lost' | 'behind' | 'held' | 'take' | 'wait' {
@@ -122,6 +125,7 @@ export class Contender {
 
   /** The fence; undefined where the lock is no longer as it was seen, or under a lock-delay. */
   private async take(seen: Entry | undefined): Promise<bigint | undefined> {
+    this.tried = true;
     const key = this.locks.key(this.lock);
     // Also against another contender of the same session, for which a plain lock would be no conflict.
     const guard: Step = seen === undefined ? { verb: 'check-not-exists', key } : { verb: 'check-index', key, index: seen.revision };

@@ -9,7 +9,7 @@ import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Coalescer } from '../../coalesce.js';
 import type { Change, Feed, Range } from '../../driver.js';
 import { isPassing } from '../../failure.js';
-import { Branches } from './branches.js';
+import { Branches, pays } from './branches.js';
 import type { Cluster } from './cluster.js';
 import { translated } from './errors.js';
 import type { Get, Got } from './get.js';
@@ -136,6 +136,7 @@ class Following {
     this.branches = undefined;
     this.wholeAt = performance.now();
     this.wholeIndex = index;
+    if (this.isLarge()) this.flat = !pays(this.state.level(this.options.keyspace.path(this.range)));
     if (index < 1n) await this.rest(round);
   }
 
@@ -158,7 +159,7 @@ class Following {
     this.branches ??= new Branches(this.options, path, this.wholeIndex);
     const growth = await this.branches.grow(this.state.level(path), names);
     if (growth === undefined) {
-      // Too many keys side by side, or no rest between the writes: all of it is one answer, and one state.
+      // No rest between the writes: all of it is one answer, and one state.
       this.flat = true;
       this.position.index = 0n;
       return;

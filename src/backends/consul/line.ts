@@ -11,6 +11,9 @@ export interface Line {
 /** The key that a lock is, below its directory: that of `consul lock`. */
 export const lockKey = '.lock';
 
+/** A record in the queue: the id of its session, which is a UUID, and a number. */
+const record = /\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+$/;
+
 /** Before anything was told. */
 export const untold: Line = { contenders: new Map(), key: undefined, revision: -1n };
 
@@ -22,8 +25,8 @@ export function fold(line: Line, message: Feed, lock: string): Line {
   const changes: readonly Change[] = message.type === 'reset' ? message.entries.map(entry => ({ put: entry })) : message.changes;
   for (const change of changes) {
     if ('put' in change && change.put.key === lock) key = change.put;
-    // A record without a session would hold for ever: not one of ours.
-    else if ('put' in change && change.put.leased) contenders.set(change.put.key, change.put);
+    // A record without a session would hold for ever, and a key of somebody else's is no contender.
+    else if ('put' in change && change.put.leased && record.test(change.put.key)) contenders.set(change.put.key, change.put);
     else if ('delete' in change && change.delete === lock) key = undefined;
     else if ('delete' in change) contenders.delete(change.delete);
   }
