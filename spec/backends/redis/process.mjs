@@ -14,9 +14,11 @@ await Promise.all([store.put('k', '1'), store.get('k'), store.put('leased', '1',
 const trees = [];
 store.watchTree$('').subscribe(tree => trees.push(tree.size));
 const lock = await store.lock('held', { ttl });
-lock.signal.addEventListener('abort', async () => {
-  const write = await store.put('late', 'x', { lock }).catch(error => KvError.is(error) && error.code);
-  console.log(`lost ${lock.held} ${String(write)}`);
+lock.signal.addEventListener('abort', () => {
+  store.put('late', 'x', { lock }).then(
+    () => console.log(`lost ${lock.held} written`),
+    error => console.log(`lost ${lock.held} ${KvError.is(error) && error.code}`),
+  );
 });
 store.lock$('held', { ttl }).subscribe({ error: () => undefined });
 store.keepAlive$('alive', '1', { ttl: 3000 }).subscribe({ error: () => undefined });
