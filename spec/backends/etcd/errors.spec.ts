@@ -50,11 +50,9 @@ describe('a failure', () => {
     expect(isCompacted(translated(new Error('11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted')))).toBe(true);
     expect(isCompacted(translated(new Error('11 OUT_OF_RANGE: etcdserver: mvcc: required revision is a future revision')))).toBe(true);
     expect(isCompacted(translated(new Error('14 UNAVAILABLE: read ECONNRESET')))).toBe(false);
-    expect(['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old', 'x'].map(isTokenRefused)).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    expect(
+      ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old', 'x'].map(text => isTokenRefused(new Error(text))),
+    ).toEqual([true, true, false]);
     expect(['14 UNAVAILABLE: etcdserver: no leader', 'x'].map(message => hasNoLeader(new Error(message)))).toEqual([true, false]);
   });
 });

@@ -80,8 +80,8 @@ export function isCompacted(error: unknown): boolean {
 }
 
 /** Whether the token that was sent has lapsed, or was given before the rights were changed. */
-export function isTokenRefused(reason: string): boolean {
-  return /invalid auth token|auth store is old/.test(reason);
+export function isTokenRefused(error: unknown): boolean {
+  return error instanceof Error && /invalid auth token|auth store is old/.test(error.message);
 }
 
 /** Whether a member said that it knows no leader. */

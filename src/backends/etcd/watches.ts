@@ -189,13 +189,14 @@ export class Watches {
   }
 
   private refused(stream: WatchStream, watch: Watch | undefined, reason: string): void {
+    const refusal = new Error(reason);
     // A stream has the token that it was opened with, for ever: one that has lapsed needs a call, and a new stream.
-    if (isTokenRefused(reason) && ++this.logins <= mostLogins) {
+    if (isTokenRefused(refusal) && ++this.logins <= mostLogins) {
       this.leave(stream);
       this.opening = from(this.login()).subscribe(() => this.open(0));
       return;
     }
-    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.fail(errorOf(failureOf(new Error(reason))));
+    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.fail(errorOf(failureOf(refusal)));
   }
 
   /** Any call: a new token is fetched when the one that there is is refused. */

@@ -21,9 +21,14 @@ const verdicts: readonly Verdict[] = [
   [/^BUSY /, 'overloaded', 'refused', 'Redis is busy with a script'],
   [/max number of clients/, 'overloaded', 'refused', 'Redis has as many clients as it takes'],
   [/^WRONGTYPE/, 'invalid', 'refused', 'the key holds something else than a string'],
+  [/^NOMASTER/, 'invalid', 'refused', 'the sentinels know no master of that name'],
   [/DB index is out of range/, 'invalid', 'refused', 'Redis has no database of that number'],
-  [/^(?:MOVED|ASK) /, 'unsupported', 'refused', 'this server is a node of a cluster: redis({ cluster: true })'],
-  [/^CROSSSLOT|^ERR Script attempted to access a non local key/, 'unsupported', 'refused', 'the keys are not in one slot of the cluster'],
+  [
+    /^(?:MOVED|ASK|CROSSSLOT) |attempted to access a non local key/,
+    'unsupported',
+    'refused',
+    'this server is a node of a cluster: redis({ cluster: true })',
+  ],
   [/cluster support disabled/, 'invalid', 'refused', 'this server is no node of a cluster: leave cluster out'],
   [/unknown (?:sub)?command/i, 'unsupported', 'refused', 'this server does not know a command that rxkv needs (see cause)'],
   [

@@ -54,9 +54,9 @@ export class Keyspace {
   /** The name of a key, or of all keys below a prefix what they begin with. */
   name(relative: string): string {
     if (this.oneSlot || !relative.startsWith(ownRecords)) return this.root + relative;
-    // The records of one lock are in one slot.
+    // The records of one lock are in one slot, whatever its name: what braces hold is not to be nothing.
     const [, lock = '', rest = ''] = /^([^/]*)(.*)$/s.exec(relative.slice(ownRecords.length)) ?? [];
-    return lock === '' ? this.own : `${this.own}{${lock}}${rest}`;
+    return lock === '' ? this.own : `${this.own}{=${lock}}${rest}`;
   }
 
   /** A key's name with that of its companion. */
@@ -102,7 +102,7 @@ export class Keyspace {
     if (name.startsWith(this.own)) {
       if (name.endsWith('}') || name.endsWith('/queue')) return undefined;
       const key = name.slice(this.root.length);
-      return this.oneSlot ? key : key.replace(/^(~rxkv\/)\{([^/]*)\}/, '$1$2');
+      return this.oneSlot ? key : key.replace(/^(~rxkv\/)\{=([^/]*)\}/, '$1$2');
     }
     const key = name.slice(this.root.length);
     if (isKey(key)) return key;
@@ -135,7 +135,7 @@ export class Keyspace {
     if (slotOf(plain) === slot) return plain;
     // Some braces leave no such name: one that happens to be there.
     for (let i = 0; ; i++) {
-      const chance = `${this.own}rev:${i}{${name}}`;
+      const chance = `${this.own}rev:{${i}:${name}}`;
       if (slotOf(chance) === slot) return chance;
     }
   }

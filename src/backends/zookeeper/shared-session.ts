@@ -35,7 +35,10 @@ export class SharedSession implements Line {
   private readonly listeners: Set<(error: KvError) => void> = new Set();
   private established: (() => void) | undefined;
   private client: Client | undefined;
+  private lease: Lease | undefined;
+  private renewing: NodeJS.Timeout | undefined;
   private kept: Subscription | undefined;
+  private holders = 0;
   private release: (() => void) | undefined;
   private users = 0;
   private lingering: NodeJS.Timeout | undefined;
@@ -65,6 +68,8 @@ export class SharedSession implements Line {
   }
 
   get isLost(): boolean {
+    if (this.lost === undefined && this.lease !== undefined && this.lease.remaining() <= 0)
+      this.lose(new KvError('session-lost', `not renewed within its ttl of ${this.lease.ttl} ms`, { backend }));
     return this.lost !== undefined;
   }
 
@@ -81,7 +86,7 @@ export class SharedSession implements Line {
   /** Resolves with its deadline once it is live. @throws KvError */
   async live(): Promise<Lease> {
     const lease = await this.beginning;
-    if (this.lost !== undefined) throw this.lost;
+    if (this.isLost) throw this.lost;
     return lease;
   }
 
@@ -102,9 +107,23 @@ export class SharedSession implements Line {
     };
   }
 
-  /** Keeps the process alive until the function that is returned is called. */
+  /** Keeps the process alive, and watches the deadline to the ms, until the function that is returned is called. */
   hold(): () => void {
-    return this.client?.connection.hold() ?? (() => undefined);
+    const { client, lease } = this;
+    if (client === undefined || lease === undefined) return () => undefined;
+    const { connection } = client;
+    this.holders++;
+    const release = connection.hold();
+    this.kept ??= keep$({ lease, renew: () => connection.ping() }).subscribe({ error: (error: unknown) => this.lose(translated(error)) });
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      release();
+      if (--this.holders > 0) return;
+      this.kept?.unsubscribe();
+      this.kept = undefined;
+    };
   }
 
   /** Told once when it is lost; at once where it is so already. */
@@ -119,7 +138,7 @@ export class SharedSession implements Line {
     const deadline = performance.now() + timeout + afterwards;
     await this.beginning;
     for (;;) {
-      if (this.lost !== undefined) throw this.lost;
+      if (this.isLost) throw this.lost;
       const { connection } = await this.opening;
       try {
         return await send(connection, deadline);
@@ -172,14 +191,27 @@ export class SharedSession implements Line {
       }
     }
     const lease = new Lease(granted, systemClock, sent);
-    this.kept = keep$({ lease, renew: () => connection.ping() }).subscribe({ error: (error: unknown) => this.lose(translated(error)) });
+    this.lease = lease;
+    // For keys with a ttl alone, which keep no process alive.
+    this.renewing = setInterval(() => this.renew(connection, lease), granted / 3);
+    this.renewing.unref();
     return lease;
+  }
+
+  private renew(connection: Connection, lease: Lease): void {
+    if (this.isLost) return;
+    const sent = momentOf(systemClock);
+    connection.ping().then(
+      () => lease.renewed(sent),
+      () => undefined,
+    );
   }
 
   private lose(error: KvError): void {
     if (this.lost !== undefined) return;
     this.lost = error;
     clearTimeout(this.lingering);
+    clearInterval(this.renewing);
     this.kept?.unsubscribe();
     this.release?.();
     this.options.left();

@@ -1,0 +1,130 @@
+/** A cluster: keys in many slots, slots that move, and a master whose replica takes its place. */
+import { expect, test } from 'vitest';
+import { redis } from '../../../src/backends/redis/index.js';
+import { slotOf } from '../../../src/backends/redis/slot.js';
+import { createStore, retryTransient, type Snapshot, type Store } from '../../../src/index.js';
+import { type RedisCluster, startRedisCluster } from '../../servers/redis-cluster.js';
+import { describeProgram } from '../../servers/suite.js';
+import { until } from '../../servers/until.js';
+import { pairsOf, refused } from './scene.js';
+
+function storeOf(cluster: RedisCluster, root: string): Store {
+  return createStore(redis({ hosts: [...cluster.hosts], cluster: true, root }), { timeout: 2000, silence: 3000 });
+}
+
+interface Watching {
+  readonly tree: () => Snapshot | undefined;
+  readonly end: () => void;
+}
+
+function watch(store: Store): Watching {
+  let tree: Snapshot | undefined;
+  const subscription = store
+    .watchTree$('')
+    .pipe(retryTransient({ first: 50, most: 200 }))
+    .subscribe(snapshot => (tree = snapshot));
+  return { tree: () => tree, end: () => subscription.unsubscribe() };
+}
+
+describeProgram('redis', 'a cluster of Redis', found => {
+  test('keys of all masters are listed, watched, deleted and locked; what crosses slots is refused before any write', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    const watching = watch(store);
+    const keys = Array.from({ length: 60 }, (_, i) => (i % 10 === 0 ? `dir/{x}${i}` : i % 10 === 1 ? `dir/a}b${i}` : `dir/k${i}`));
+    await Promise.all(keys.map(async key => store.put(key, key)));
+    await until('the watch to have all', () => watching.tree()?.size === 60);
+    expect([...(await store.list('dir')).keys()].length).toBe(60);
+    const owners = new Set(await Promise.all(keys.map(async key => (await cluster.ownerOf(`app/${key}`)).port)));
+    expect(owners.size).toBe(3);
+    const ops = [
+      { put: 'dir/k2', value: 'x' },
+      { put: 'dir/k3', value: 'x' },
+    ];
+    expect((await refused(store.transaction({ ops }))).code).toBe('unsupported');
+    const lock = await store.lock('job');
+    const error = await refused(store.put('dir/k2', 'x', { lock }));
+    expect([error.code, error.message.includes("'{my-app}'")]).toEqual(['unsupported', true]);
+    expect(pairsOf(await store.list('dir'))['dir/k2']).toBe('dir/k2');
+    await lock.release();
+    await store.deleteTree('dir');
+    await until('the watch to have none', () => watching.tree()?.size === 0);
+    watching.end();
+  }, 60_000);
+
+  test('pitfall 20: while a slot moves from one master to another writes and watches go on', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, '{app}');
+    const watching = watch(store);
+    const keys = Array.from({ length: 50 }, (_, i) => `k${i}`);
+    await Promise.all(keys.map(async key => store.put(key, '0')));
+    const slot = String(slotOf('{app}/'));
+    const from = await cluster.ownerOf('{app}/');
+    const to = cluster.masters.find(master => master !== from);
+    if (to === undefined) throw new Error('another master');
+    const ids = new Map(await Promise.all([from, to].map(async node => [node, String(await node.command(['CLUSTER', 'MYID']))] as const)));
+    let going = true;
+    let written = 0;
+    const writing = (async (): Promise<void> => {
+      for (let i = 0; going; i++) {
+        await until('a put', async () => store.put(keys[i % 50] as string, String(i)).then(() => true));
+        written++;
+      }
+    })();
+    await to.command(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', ids.get(from) ?? '']);
+    await from.command(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids.get(to) ?? '']);
+    for (;;) {
+      const some = (await from.command(['CLUSTER', 'GETKEYSINSLOT', slot, '20'])) as string[];
+      if (some.length === 0) break;
+      await from.command(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', 'KEYS', ...some]);
+    }
+    for (const node of [to, from]) await node.command(['CLUSTER', 'SETSLOT', slot, 'NODE', ids.get(to) ?? '']);
+    const before = written;
+    await until('more writes', () => written > before + 50);
+    going = false;
+    await writing;
+    expect((await cluster.ownerOf('{app}/')).port).toBe(to.port);
+    const state = pairsOf(await store.list(''));
+    expect(Object.keys(state).length).toBe(50);
+    await until('the watch to hold the same', () => JSON.stringify(pairsOf(watching.tree() ?? [])) === JSON.stringify(state));
+    watching.end();
+  }, 60_000);
+
+  test('a master that is killed: its replica takes its place, and calls, watches and locks go on', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    const watching = watch(store);
+    const [first] = cluster.masters;
+    if (first === undefined) throw new Error('a master');
+    const keys: string[] = [];
+    for (let i = 0; keys.length < 3; i++) if ((await cluster.ownerOf(`app/k${i}`)) === first) keys.push(`k${i}`);
+    const [key = '', other = '', last = ''] = keys;
+    await store.put(key, '1');
+    await until('the replica to have it', async () => {
+      await cluster.replica.command(['READONLY']);
+      return String(await cluster.replica.command(['INFO', 'keyspace'])).includes('keys=2');
+    });
+    await first.kill();
+    const began = performance.now();
+    await until('a put to the replica', async () => store.put(other, '2').then(() => true), { within: 15_000 });
+    expect(performance.now() - began).toBeLessThan(12_000);
+    await until('the watch to see it', () => watching.tree()?.has(other) === true && watching.tree()?.has(key) === true, {
+      within: 10_000,
+    });
+    await (await store.lock('job')).release();
+    await store.put(last, '3');
+    await until('the watch to see the next', () => watching.tree()?.has(last) === true);
+    expect(Object.keys(pairsOf(await store.list(''))).sort()).toEqual([...keys].sort());
+    const health = await store.health();
+    expect([health.ok, health.members?.includes(cluster.replica.host)]).toEqual([true, true]);
+    watching.end();
+  }, 90_000);
+
+  test('a server that is no cluster, and a node asked as if it were a server, say what to change', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = createStore(redis({ hosts: cluster.hosts[0] ?? '', root: 'app' }), { timeout: 2000 });
+    const errors = await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map(async key => store.put(key, 'x').catch((error: unknown) => error)));
+    const moved = errors.find(error => error instanceof Error) as { code?: string; message?: string } | undefined;
+    expect([moved?.code, moved?.message]).toEqual(['unsupported', 'this server is a node of a cluster: redis({ cluster: true })']);
+  }, 60_000);
+});
