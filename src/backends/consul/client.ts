@@ -70,22 +70,23 @@ interface Exchange extends EventEmitter {
 
 /** Statuses that answer the question; others are errors. */
 const telling = new Set([404, 409]);
-/** ms that a socket may be idle: with the longest wait in between it must not be closed under a query. */
+/** ms that the socket of a query may be idle: with the longest wait in between it must not be closed under one. */
 const idle = 60_000;
 
 /** A client of one agent. Connects with its first request. */
 export async function openClient(settings: Settings, host: string): Promise<Client> {
   const Consul = await load();
   const { tls, connections } = settings;
-  const make = (sockets: number): Consul => {
-    const pool = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: idle };
+  const make = (sockets: number, timeout?: number): Consul => {
+    const pool = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, ...(timeout === undefined ? {} : { timeout }) };
     const agent = tls === undefined ? new HttpAgent(pool) : new HttpsAgent(pool);
     const scheme = tls === undefined ? 'http' : 'https';
     const consul = new Consul({ baseUrl: `${scheme}://${host}/v1`, agent, ...(tls === undefined ? {} : credentialsOf(tls)) });
     consul._ext('onRequest', refuseTruncated);
     return consul;
   };
-  const [calls, queries] = [make(connections.calls), make(connections.watches)];
+  // Those of calls are few and stay: to watch over their idleness costs each call.
+  const [calls, queries] = [make(connections.calls), make(connections.watches, idle)];
   const underway = new Set<Asking>();
   const ask = (consul: Consul, request: Request, options: AskOptions): Asking => {
     const asking = send(consul, request, options);

@@ -2,6 +2,7 @@
  * Committing: one request for each transaction, plain puts and deletions of single keys together in one while another is
  * under way.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
@@ -34,7 +35,12 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.options = options;
-    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most: mostWrites * 4 });
+    this.together = coalesce<Write, Outcome>({
+      run: writes => this.run(writes),
+      alone: write => this.lone(write),
+      most: mostWrites * 4,
+      turn,
+    });
   }
 
   /** @throws KvError */
@@ -164,6 +170,14 @@ export class Committer {
     const wanted = writes.filter(write => !write.abandoned);
     await Promise.all([...batches(wanted)].map(async batch => this.batch(batch, outcomes)));
     return writes.map(write => outcomes.get(write) ?? givenUp());
+  }
+
+  private async lone(write: Write): Promise<Outcome> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    await this.batch([write], outcomes);
+    const outcome = outcomes.get(write) ?? givenUp();
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
   }
 
   private async batch(writes: readonly Write[], outcomes: Map<Write, Outcome | Error>): Promise<void> {
