@@ -7,6 +7,7 @@ import type { Row } from './row.js';
 import { sizeBench } from './size.js';
 import { table } from './table.js';
 import { treeBench } from './tree.js';
+import { zookeeperBench } from './zookeeper.js';
 
 const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   tree: treeBench,
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   size: sizeBench,
   embedded: embeddedBench,
   etcd: etcdBench,
+  zookeeper: zookeeperBench,
 };
 
 const [name = ''] = process.argv.slice(2);

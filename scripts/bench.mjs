@@ -22,6 +22,7 @@ const benches = {
     sqlite: true,
   },
   etcd: { about: 'rates and latencies against the package etcd3 alone, on a server of its own', server: 'etcd' },
+  zookeeper: { about: 'rates and latencies against the package node-zookeeper-client alone, on a server of its own', server: 'zookeeper' },
 };
 
 const names = process.argv.slice(2);
