@@ -9,12 +9,12 @@ import type { Abandonable } from '../../running.js';
 import { type Extent, Turns } from '../../turns.js';
 import type { Line } from './cluster.js';
 import { backend, Fault, isFault, translated } from './errors.js';
-import { entryOf, isLeased, type Keyspace, ownRecords } from './keyspace.js';
+import { entryOf, type Keyspace, ownRecords } from './keyspace.js';
 import type { Settings } from './options.js';
 import { concerned, deletionsOf, type Done, heed, type Kind, Plan, type Read, type Transaction, type Tree } from './plan.js';
 import type { SharedSessions } from './shared-sessions.js';
 import { inPortions, readsOf, walk } from './walk.js';
-import { code, type MultiAnswer, mostBytes, multi, type Node, setData, sizeOfMulti, type Step, sync } from './wire.js';
+import { code, type MultiAnswer, mostBytes, multi, type Node, setData, sizeOfMulti, type Stat, type Step, sync } from './wire.js';
 
 export type { Transaction } from './plan.js';
 
@@ -91,6 +91,8 @@ export class Committer {
 
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const [only] = writes;
+    if (only !== undefined && writes.length === 1) return [await this.alone(only, this.options.cluster)];
     const outcomes = new Map<Write, Outcome | Error>();
     for (const batch of batches(writes.filter(write => !write.abandoned))) {
       const answers = await this.batch(batch);
@@ -105,7 +107,7 @@ export class Committer {
     if (first === undefined) return [];
     if (writes.length === 1) return [await this.alone(first, cluster).catch((error: unknown) => translated(error))];
     try {
-      const outcomes = (await this.overwrite(writes)) ?? (await this.planned(writes.map(attemptOf), cluster, mostTogether));
+      const outcomes = (await this.overwriteAll(writes)) ?? (await this.planned(writes.map(attemptOf), cluster, mostTogether));
       if (outcomes !== undefined) return outcomes;
     } catch (error) {
       const known = translated(error);
@@ -117,66 +119,56 @@ export class Committer {
   }
 
   private async alone(write: Write, line: Line): Promise<Outcome> {
-    if (line === this.options.cluster) {
-      const outcomes = await this.overwrite([write]);
-      if (outcomes?.[0] !== undefined) return outcomes[0];
+    if (this.hopeful && line === this.options.cluster && isOverwrite(write)) {
+      const outcome = await this.overwrite(write, write.ops[0] as Put);
+      if (outcome !== undefined) return outcome;
     }
+    return this.settle(write, line);
+  }
+
+  private async settle(write: Write, line: Line = this.options.cluster): Promise<Outcome> {
     const outcomes = await this.planned([attemptOf(write)], line, mostAlone);
     if (outcomes?.[0] !== undefined) return outcomes[0];
     throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
   }
 
-  /** The quickest way for puts of what is there; undefined where it is not so. */
-  private async overwrite(writes: readonly Write[]): Promise<Outcome[] | undefined> {
-    if (!this.hopeful || !writes.every(isOverwrite)) return undefined;
-    const { keyspace } = this.options;
-    const puts = writes.map(({ ops }) => ops[0] as Put);
-    const done = await this.setAll(
-      puts.map(({ put, value }) => ({ set: keyspace.path(put), data: value, version: -1 })),
-      writes,
-    );
-    if (done === undefined) {
+  /** The quickest way to put what is there; undefined where it is not. */
+  private async overwrite(write: Write, { put, value, ttl }: Put): Promise<Outcome | undefined> {
+    const { cluster, keyspace } = this.options;
+    const path = keyspace.path(put);
+    try {
+      const answer = await cluster.call({
+        send: (connection, deadline) => connection.send(setData(path, value), deadline),
+        repeatable: false,
+        timeout: write.timeout,
+      });
+      const entry = entryOf(put, value, answer.value);
+      return ttl !== 'keep' && entry.leased ? this.settle(write) : { ok: true, results: [{ entry }] };
+    } catch (error) {
+      if (!isFault(error, code.noNode)) throw error;
       this.hopeful = false;
       return undefined;
     }
-    const outcomes = puts.map((op, i): Outcome => ({ ok: true, results: [{ entry: entryOf(op.put, op.value, stat(done, i)) }] }));
-    return Promise.all(
-      outcomes.map(async (outcome, i) => (this.isSettled(puts[i] as Put, outcome) ? outcome : this.settle(writes[i] as Write))),
-    );
   }
 
-  private async setAll(steps: readonly Extract<Step, { set: string }>[], writes: readonly Write[]): Promise<Done | undefined> {
-    const { cluster } = this.options;
-    const timeout = timeoutOf(writes);
-    const [only] = steps;
-    if (only === undefined || steps.length > 1) {
-      const answer = await this.multi(cluster, steps, timeout);
-      if (answer.ok) return answer;
-      if (answer.code !== code.noNode) throw translated(new Fault(answer.code));
+  /** The same for several at once. */
+  private async overwriteAll(writes: readonly Write[]): Promise<Outcome[] | undefined> {
+    if (!this.hopeful || !writes.every(isOverwrite)) return undefined;
+    const { cluster, keyspace } = this.options;
+    const puts = writes.map(({ ops }) => ops[0] as Put);
+    const steps = puts.map(({ put, value }): Step => ({ set: keyspace.path(put), data: value, version: -1 }));
+    const done = await this.multi(cluster, steps, timeoutOf(writes));
+    if (!done.ok) {
+      if (done.code !== code.noNode) throw translated(new Fault(done.code));
+      this.hopeful = false;
       return undefined;
     }
-    try {
-      const { value, zxid } = await cluster.call({
-        send: (connection, deadline) => connection.send(setData(only.set, only.data), deadline),
-        repeatable: false,
-        timeout,
-      });
-      return { stats: [value], zxid };
-    } catch (error) {
-      if (isFault(error, code.noNode)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether a key that was to be permanent is so: what had a ttl has kept it when it was overwritten. */
-  private isSettled(op: Put, outcome: Outcome): boolean {
-    return op.ttl === 'keep' || (outcome.ok && outcome.results[0]?.entry?.leased === false);
-  }
-
-  private async settle(write: Write): Promise<Outcome> {
-    const outcomes = await this.planned([attemptOf(write)], this.options.cluster, mostAlone);
-    if (outcomes?.[0] === undefined) throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
-    return outcomes[0];
+    return Promise.all(
+      puts.map(async ({ put, value, ttl }, i): Promise<Outcome> => {
+        const entry = entryOf(put, value, done.stats[i] as Stat);
+        return ttl !== 'keep' && entry.leased ? this.settle(writes[i] as Write) : { ok: true, results: [{ entry }] };
+      }),
+    );
   }
 
   /** undefined where others wrote the nodes concerned each time. */
@@ -326,6 +318,8 @@ export class Committer {
 
 type Put = Extract<DriverOp, { put: string }>;
 
+const nothing: readonly never[] = [];
+
 interface Planned {
   readonly creates: boolean;
   readonly outcome: (done: Done) => Outcome;
@@ -333,12 +327,6 @@ interface Planned {
 
 function attemptOf(write: Write): Attempt {
   return { write, trees: new Map() };
-}
-
-function stat({ stats }: Done, i: number): Parameters<typeof isLeased>[0] {
-  const known = stats[i];
-  if (known === undefined) throw new KvError('internal', 'ZooKeeper gave no answer for a put', { backend });
-  return known;
 }
 
 /** A put, delete, or compare-and-set of one key that belongs to no session: what a batch is made of. */
@@ -384,6 +372,8 @@ function timeoutOf(writes: readonly Write[]): number {
 }
 
 function extentOf({ ops }: Write): Extent {
+  const [only] = ops;
+  if (only !== undefined && ops.length === 1 && 'put' in only && only.session === undefined) return { keys: [only.put], prefixes: nothing };
   return {
     keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
     prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),

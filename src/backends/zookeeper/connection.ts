@@ -323,7 +323,8 @@ function makeClass(stock: Package): ConnectionClass {
       const { socket } = this;
       if (!this.greeted || socket === undefined || socket.destroyed) return;
       const now = performance.now();
-      socket.cork();
+      const several = this.packetQueue.queue.length > 1;
+      if (several) socket.cork();
       for (let packet = this.packetQueue.queue.shift(); packet !== undefined; packet = this.packetQueue.queue.shift()) {
         if (((packet as Timed).deadline ?? Infinity) <= now) {
           this.tell(packet, new Fault(code.unsent));
@@ -340,7 +341,7 @@ function makeClass(stock: Package): ConnectionClass {
         const roomy = socket.write(packet.request.toBuffer());
         if (!roomy || header?.type === opcode.close) break;
       }
-      socket.uncork();
+      if (several) socket.uncork();
       this.mind();
     }
 

@@ -60,7 +60,8 @@ export class ZooKeeperDriver implements Driver {
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
     const { committer } = this.running.open(call, 'commit');
-    const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
+    const { checks, ops } = transaction;
+    const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
     return this.running.follow(write, committer.commit(write), call, 'commit');
   }
 
