@@ -3,26 +3,20 @@
  * together. Writes of single keys that come while another is under way travel in one request.
  */
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { DriverOp, OpResult, Outcome } from '../../driver.js';
+import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
-import { type Extent, Turns } from '../../turns.js';
+import { Turns } from '../../turns.js';
+import { batches, extentOf, isOverwrite, isSimple, type Put, timeoutOf, type Write } from './batch.js';
 import type { Line } from './cluster.js';
 import { backend, Fault, isFault, translated } from './errors.js';
-import { entryOf, type Keyspace, ownRecords } from './keyspace.js';
+import { entryOf, type Keyspace } from './keyspace.js';
+import { type MultiAnswer, multi, sizeOfMulti, type Step } from './multi.js';
 import type { Settings } from './options.js';
-import { concerned, deletionsOf, type Done, heed, type Kind, Plan, type Read, type Transaction, type Tree } from './plan.js';
+import { concerned, type Done, type Kind, Plan, type Read } from './plan.js';
 import type { SharedSessions } from './shared-sessions.js';
-import { inPortions, readsOf, walk } from './walk.js';
-import { code, type MultiAnswer, mostBytes, multi, type Node, setData, sizeOfMulti, type Stat, type Step, sync } from './wire.js';
-
-export type { Transaction } from './plan.js';
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
+import { deleteStepwise, heed, type Tree, treeBelow } from './tree-deletion.js';
+import { inPortions, readsOf } from './walk.js';
+import { code, mostBytes, type Node, setData, type Stat, sync } from './wire.js';
 
 export interface CommitterOptions {
   readonly cluster: Line;
@@ -31,11 +25,8 @@ export interface CommitterOptions {
   readonly settings: Settings;
 }
 
-/** Writes in one batch, and bytes of their values. */
+/** Writes in one batch. */
 const most = 256;
-const mostBatchBytes = 2 ** 19;
-/** Bytes of deletions in one step of a large deleteTree. */
-const mostStepBytes = 2 ** 19;
 /** How often a batch is planned anew before its writes go one by one. */
 const mostTogether = 3;
 /** How often a single write is planned anew: others are writing the same nodes. */
@@ -238,32 +229,12 @@ export class Committer {
       repeatable: true,
       timeout,
     });
+    // What a deleteTree concerns is what is there when it begins.
     for (const { write, trees } of attempts)
-      for (const op of write.ops) if ('deletePrefix' in op) await this.grow(op.deletePrefix, trees, line, timeout);
+      for (const op of write.ops)
+        if ('deletePrefix' in op && !trees.has(op.deletePrefix))
+          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, line, timeout));
     return read;
-  }
-
-  /** What a deleteTree concerns is what is there when it begins. */
-  private async grow(prefix: string, trees: Map<string, Tree>, line: Line, timeout: number): Promise<void> {
-    if (trees.has(prefix)) return;
-    const { keyspace } = this.options;
-    const nodes = new Map<string, { holds: boolean }>();
-    const root = keyspace.at({ prefix });
-    await line.call({
-      send: async connection => {
-        const reads = readsOf(request => connection.send(request, performance.now() + timeout));
-        await connection.send(sync(root), performance.now() + timeout);
-        await walk(reads, root, (path, { data }) => {
-          if (path === root) return true;
-          const seen = keyspace.isSeen({ prefix }, path);
-          if (seen) nodes.set(path, { holds: data !== undefined });
-          return seen;
-        });
-      },
-      repeatable: true,
-      timeout,
-    });
-    trees.set(prefix, { nodes, gone: new Set(), occupied: new Set() });
   }
 
   private heed(step: Step, refused: number, attempts: readonly Attempt[]): void {
@@ -278,31 +249,12 @@ export class Committer {
     const [op, second] = write.ops;
     if (op !== undefined && 'deletePrefix' in op && second === undefined && write.checks.every(check => 'held' in check)) {
       const fences = plan.steps.filter(step => 'check' in step);
-      return this.stepwise(trees.get(op.deletePrefix) as Tree, fences, line, timeout);
+      return deleteStepwise(trees.get(op.deletePrefix) as Tree, { fences, acl, multi: steps => this.multi(line, steps, timeout) });
     }
     const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
     if (plan.directories.length === 0 || rest > mostBytes - 1000)
       throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
     await this.multi(line, plan.directories, timeout);
-  }
-
-  private async stepwise(tree: Tree, fences: readonly Step[], line: Line, timeout: number): Promise<void> {
-    const { acl } = this.options.settings;
-    for (;;) {
-      const left = deletionsOf(tree);
-      if (left.every(step => 'set' in step && tree.nodes.get(step.set)?.holds === false)) return;
-      let steps = left;
-      while (sizeOfMulti(steps, acl) > mostStepBytes) steps = steps.slice(0, Math.ceil(steps.length / 2));
-      const answer = await this.multi(line, [...fences, ...steps], timeout);
-      if (answer.ok) {
-        for (const step of steps) if ('delete' in step) tree.gone.add(step.delete);
-        // What others have put something into has been emptied, and is left.
-        for (const step of steps) if ('set' in step) tree.gone.add(step.set);
-      } else if (!heed(tree, [...fences, ...steps][answer.at] as Step, answer.code)) {
-        if (answer.code === code.noNode) throw new KvError('conflict', 'the lock is no longer held', { backend });
-        throw translated(new Fault(answer.code));
-      }
-    }
   }
 
   private async multi(line: Line, steps: readonly Step[], timeout: number): Promise<MultiAnswer & { zxid: bigint }> {
@@ -316,10 +268,6 @@ export class Committer {
   }
 }
 
-type Put = Extract<DriverOp, { put: string }>;
-
-const nothing: readonly never[] = [];
-
 interface Planned {
   readonly creates: boolean;
   readonly outcome: (done: Done) => Outcome;
@@ -327,62 +275,6 @@ interface Planned {
 
 function attemptOf(write: Write): Attempt {
   return { write, trees: new Map() };
-}
-
-/** A put, delete, or compare-and-set of one key that belongs to no session: what a batch is made of. */
-function isSimple({ checks, ops }: Write): boolean {
-  const [op] = ops;
-  const [check] = checks;
-  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;
-  if (check !== undefined && 'key' in check && check.key !== ('put' in op ? op.put : op.delete)) return false;
-  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
-}
-
-/** A put that does not look at what was there. */
-function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
-  return (
-    checks.length === 0 && second === undefined && op !== undefined && 'put' in op && typeof op.ttl !== 'number' && op.session === undefined
-  );
-}
-
-/** Parts that a server takes in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length > 0 && bytes + size > mostBatchBytes) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** Bytes, roughly. */
-function sizeOf({ ops: [op] }: Write): number {
-  return op !== undefined && 'put' in op ? op.value.length + op.put.length * 3 + 200 : 1000;
-}
-
-function timeoutOf(writes: readonly Write[]): number {
-  return Math.max(...writes.map(({ timeout }) => timeout));
-}
-
-function extentOf({ ops }: Write): Extent {
-  const [only] = ops;
-  if (only !== undefined && ops.length === 1 && 'put' in only && only.session === undefined) return { keys: [only.put], prefixes: nothing };
-  return {
-    keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
-    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
-  };
-}
-
-/** The queue that a contender enters: those of one store stand in it in the order of asking. */
-function queueOf({ put, session }: Put): string[] {
-  return session !== undefined && put.startsWith(ownRecords) ? [put.slice(0, put.lastIndexOf('/') + 1)] : [];
 }
 
 function givenUp(): KvError {
