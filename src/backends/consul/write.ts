@@ -2,6 +2,7 @@
 import type { DriverCheck, DriverOp } from '../../driver.js';
 import type { Abandonable } from '../../running.js';
 import type { Extent } from '../../turns.js';
+import { portions } from '../../portions.js';
 import { stepBytes } from './wire.js';
 
 export interface Transaction {
@@ -28,20 +29,8 @@ export function isPlain({ checks, ops }: Write): boolean {
 }
 
 /** Parts that a server takes in one request each. */
-export function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length === mostWrites || (batch.length > 0 && bytes + size > mostBytes)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
+export function batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  return portions(writes, sizeOf, { bytes: mostBytes, items: mostWrites });
 }
 
 function sizeOf({ ops: [op] }: Write): number {

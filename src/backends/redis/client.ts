@@ -19,6 +19,7 @@ export interface Redis {
   readonly stream: { ref(): unknown; unref(): unknown; destroy(): unknown } | undefined;
   connect(): Promise<void>;
   callBuffer(name: string, ...args: Argument[]): Promise<Reply>;
+  evalshaBuffer(sha: string, count: number, ...keysAndArgs: Argument[]): Promise<Reply>;
   subscribe(channel: string): Promise<unknown>;
   ping(): Promise<unknown>;
   disconnect(): void;
@@ -49,8 +50,6 @@ export interface Client {
   readonly native: Redis;
   /** `performance.now()` of the last answer of any kind. */
   heardAt: number;
-  /** Commands that were sent so far. */
-  sent: number;
   /** Resolves when the connection is no more. */
   readonly ended: Promise<void>;
   /** Rejects as ioredis does; always settles, at the latest with the connection. */
@@ -112,33 +111,31 @@ function clientOf(host: string, redis: Redis): Client {
   const settled = (): void => {
     if (--pending === 0) redis.stream?.unref();
   };
+  const heard = (reply: Reply): Reply => {
+    client.heardAt = performance.now();
+    settled();
+    return reply;
+  };
+  const failed = (error: unknown): never => {
+    // A reply that is an error was heard as well.
+    if (redis.status === 'ready') client.heardAt = performance.now();
+    settled();
+    throw error;
+  };
+  const answered = (send: () => Promise<Reply>): Promise<Reply> => {
+    if (pending++ === 0) redis.stream?.ref();
+    return send().then(heard, failed);
+  };
   const client: Client = {
     host,
     native: redis,
     heardAt: performance.now(),
-    sent: 0,
     ended: new Promise(resolve => {
       redis.once('end', resolve);
     }),
-    call(name, ...args) {
-      if (pending++ === 0) redis.stream?.ref();
-      client.sent++;
-      return redis.callBuffer(name, ...args).then(
-        reply => {
-          client.heardAt = performance.now();
-          settled();
-          return reply;
-        },
-        (error: unknown) => {
-          // A reply that is an error was heard as well.
-          if (redis.status === 'ready') client.heardAt = performance.now();
-          settled();
-          throw error;
-        },
-      );
-    },
+    call: (name, ...args) => answered(() => redis.callBuffer(name, ...args)),
     run(script, keys, args) {
-      return client.call('EVALSHA', script.sha, keys.length, ...keys, ...args).catch((error: unknown) => {
+      return answered(() => redis.evalshaBuffer(script.sha, keys.length, ...keys, ...args)).catch((error: unknown) => {
         if (isNoScript(error)) return client.call('EVAL', script.source, keys.length, ...keys, ...args);
         throw error;
       });

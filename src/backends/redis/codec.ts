@@ -69,6 +69,12 @@ export function decode({ checks, ops }: Transaction, answer: Reply): Outcome | K
   return errorOf(failureOf(new Error(String(rest[0]))));
 }
 
+/** Of a put alone: what its companion holds now. */
+export function decodePut({ ops }: Transaction, meta: Reply): Outcome | KvError {
+  if (meta === null) return errorOf(failureOf(new Error('WRONGTYPE')));
+  return { ok: true, results: [resultOf(ops[0] as DriverOp, meta)] };
+}
+
 function resultOf(op: DriverOp, result: Reply): OpResult {
   if (!('put' in op)) return { existed: (result as number) > 0 };
   const [revision = '0', created = '0', leased] = String(result).split(' ');

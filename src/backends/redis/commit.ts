@@ -3,19 +3,21 @@
  *
  * Where keys are in many slots each write goes by itself, those of one key in turns.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { Outcome } from '../../driver.js';
+import type { DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import type { Abandonable } from '../../running.js';
 import { Turns } from '../../turns.js';
-import type { Reply } from './client.js';
-import { decode, encode, keyOf, type Parts, type Transaction } from './codec.js';
+import { portions } from '../../portions.js';
+import type { Client, Reply } from './client.js';
+import { decode, decodePut, encode, keyOf, type Parts, type Transaction } from './codec.js';
 import { backend, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { names } from './list.js';
-import { commit } from './scripts.js';
 import type { Servers } from './servers.js';
 import type { Sessions } from './session.js';
+import { commit, put, puts } from './write-scripts.js';
 
 /** A transaction on its way. One that was given up before it was sent is not sent any more. */
 export interface Write extends Transaction, Abandonable {
@@ -45,7 +47,7 @@ export class Committer {
     this.servers = servers;
     this.keyspace = keyspace;
     this.sessions = sessions;
-    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
+    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), alone: write => this.alone(write), most, turn });
   }
 
   /** @throws KvError, also at once */
@@ -61,16 +63,54 @@ export class Committer {
       if (write.abandoned) throw givenUp();
       if (only !== undefined && 'deletePrefix' in only) return this.fell(only.deletePrefix, write);
       for (const op of ops) if ('put' in op && op.session !== undefined) await this.sessions.check(op.session, write.timeout);
-      const [outcome] = await this.send([write]);
-      if (outcome === undefined || outcome instanceof Error) throw outcome ?? givenUp();
-      return outcome;
+      return this.alone(write);
     });
+  }
+
+  private alone(write: Write): Promise<Outcome> {
+    const [op] = write.ops;
+    if (op !== undefined && 'put' in op && this.isPlain(write)) return this.put(op, write);
+    return this.send([write]).then(([outcome]) => known(outcome));
+  }
+
+  /** A put with nothing to it, of which there are most. */
+  private isPlain({ checks, ops }: Write): boolean {
+    const [op] = ops;
+    if (checks.length > 0 || ops.length !== 1 || op === undefined || !('put' in op)) return false;
+    return op.ttl === undefined && op.session === undefined && !this.keyspace.indexed;
+  }
+
+  private put({ put: key, value }: Extract<DriverOp, { put: string }>, write: Write): Promise<Outcome> {
+    const pair = this.keyspace.pair(key);
+    const bytes = [Buffer.from(value.buffer, value.byteOffset, value.length)];
+    const send = (client: Client): Promise<Reply> => client.run(put, pair, bytes);
+    return this.servers
+      .call(pair[0], { send, repeatable: false, timeout: write.timeout, timed: true })
+      .then(reply => known(decodePut(write, reply)));
+  }
+
+  private puts(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const keys: string[] = [];
+    const sides: string[] = [];
+    const values: Buffer[] = [];
+    for (const { ops } of writes) {
+      const { put: key, value } = ops[0] as Extract<DriverOp, { put: string }>;
+      const [name, side] = this.keyspace.pair(key);
+      keys.push(name);
+      sides.push(side);
+      values.push(Buffer.from(value.buffer, value.byteOffset, value.length));
+    }
+    const timeout = Math.max(...writes.map(write => write.timeout));
+    const send = (client: Client): Promise<Reply> => client.run(puts, [...keys, ...sides], values);
+    return this.servers
+      .call(keys[0] as string, { send, repeatable: false, timeout, timed: true })
+      .then(reply => writes.map((write, i) => decodePut(write, (reply as readonly Reply[])[i] as Reply)));
   }
 
   /** Carries out a batch, in the order of asking. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const outcomes = new Map<Write, Outcome | Error>();
-    for (const batch of batches(writes)) {
+    for (const batch of portions(writes, sizeOf, { bytes: mostBytes })) {
       const wanted = batch.filter(write => !write.abandoned);
       const answers = await this.send(wanted);
       wanted.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
@@ -80,13 +120,15 @@ export class Committer {
 
   private async send(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     if (writes.length === 0) return [];
-    const parts = this.partsOf(writes);
-    const [name = ''] = parts.keys;
     try {
+      if (writes.every(write => this.isPlain(write))) return await this.puts(writes);
+      const parts = this.partsOf(writes);
+      const [name = ''] = parts.keys;
       const reply = await this.servers.call(name, {
         send: client => client.run(commit, parts.keys, parts.args),
         repeatable: writes.every(({ ops }) => ops.length === 0),
         timeout: Math.max(...writes.map(({ timeout }) => timeout)),
+        timed: true,
       });
       return writes.map((write, i) => decode(write, (reply as readonly Reply[])[i] as Reply));
     } catch (error) {
@@ -127,25 +169,14 @@ export class Committer {
   }
 }
 
-/** Parts that are sent in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length > 0 && bytes + size > mostBytes) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
 function sizeOf({ ops }: Write): number {
   return ops.reduce((bytes, op) => bytes + ('put' in op ? op.value.length : 100), 0);
+}
+
+/** @throws KvError where that write was refused */
+function known(outcome: Outcome | Error | undefined): Outcome {
+  if (outcome === undefined || outcome instanceof Error) throw outcome ?? givenUp();
+  return outcome;
 }
 
 function severalSlots(): KvError {

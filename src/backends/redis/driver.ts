@@ -1,7 +1,6 @@
 /** The driver of Redis: connects when it is first used, and keeps every call in time. */
 import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
-import type { Coalescer } from '../../coalesce.js';
 import type {
   Call,
   Driver,
@@ -70,12 +69,13 @@ export class RedisDriver implements Driver {
     return this.running.read(parts.lister.list(query, call.timeout), { ...call, timeout: Infinity }, 'list');
   }
 
-  async commit(transaction: Transaction, call: Call): Promise<Outcome> {
+  async commit({ checks, ops }: Transaction, call: Call): Promise<Outcome> {
     const { servers, committer } = this.running.open(call, 'commit');
-    const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
+    const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
     // A tree that is deleted key by key has a timeout for each step.
-    const patience = this.capabilities.atomic === 'key' && write.ops.some(op => 'deletePrefix' in op) ? Infinity : call.timeout;
-    return heard(servers, call, this.running.follow(write, committer.commit(write), { ...call, timeout: patience }, 'commit'));
+    const stepwise = this.capabilities.atomic === 'key' && ops.some(op => 'deletePrefix' in op);
+    const timed = stepwise ? { ...call, timeout: Infinity } : call;
+    return await heard(servers, call, this.running.follow(write, committer.commit(write), timed, 'commit'));
   }
 
   feed$(range: Range): Observable<Feed> {
@@ -108,7 +108,8 @@ export class RedisDriver implements Driver {
   private async get({ servers, gets }: Parts, query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
     const get: Get = { key: query.key, values: query.values !== false, timeout: call.timeout, abandoned: false };
     const { revision, found } = await heard(servers, call, this.running.follow(get, gets(get), call, 'get'));
-    return { entries: found.flatMap(each => (each === undefined ? [] : [each.entry])), revision };
+    const [only] = found;
+    return { entries: only === undefined ? [] : [only.entry], revision };
   }
 }
 
@@ -125,7 +126,7 @@ function heard<T>(servers: Servers, { timeout }: Call, answer: Promise<T>): Prom
 interface Parts {
   readonly servers: Servers;
   readonly keyspace: Keyspace;
-  readonly gets: Coalescer<Get, Reading>;
+  readonly gets: (one: Get) => Promise<Reading>;
   readonly lister: Lister;
   readonly committer: Committer;
   readonly watches: Watches;

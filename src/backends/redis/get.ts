@@ -1,12 +1,13 @@
 /** Reads of keys: those that come while one is under way in one request, which sees them all at one moment. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Entry } from '../../entry.js';
 import type { Abandonable } from '../../running.js';
-import type { Argument, Reply } from './client.js';
-import { entryOf, noString } from './codec.js';
+import type { Argument, Client, Reply } from './client.js';
+import { entryOf, noKey, noString } from './codec.js';
 import { translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { read } from './scripts.js';
+import { get, read } from './scripts.js';
 import type { Servers } from './servers.js';
 
 export interface Get extends Abandonable {
@@ -25,7 +26,7 @@ export interface Found {
 }
 
 export interface Reading {
-  /** The server's clock in µs. */
+  /** The server's clock in µs; of one key alone, its own. */
   readonly revision: bigint;
   /** In the order of asking; undefined where there is no such key, or it holds no string. */
   readonly found: readonly (Found | undefined)[];
@@ -34,8 +35,23 @@ export interface Reading {
 /** Keys in one request. */
 const most = 200;
 
-export function createGets(servers: Servers, keyspace: Keyspace): Coalescer<Get, Reading> {
-  return coalesce<Get, Reading>({ run: gets => run(servers, keyspace, gets), most });
+/** Two batches may be under way, so that neither we nor the server wait for each other: reads have no order. */
+export function createGets(servers: Servers, keyspace: Keyspace): (one: Get) => Promise<Reading> {
+  const lane = (): Coalescer<Get, Reading> =>
+    coalesce<Get, Reading>({ run: gets => run(servers, keyspace, gets), alone: one => alone(servers, keyspace, one), most, turn });
+  const [first, second] = [lane(), lane()];
+  let turns = 0;
+  return one => (first.busy() && turns++ % 2 === 0 ? second(one) : first(one));
+}
+
+function alone(servers: Servers, keyspace: Keyspace, { key, values, timeout }: Get): Promise<Reading> {
+  if (!values) return readAll({ servers, keyspace, keys: [key], wanted: 0, timeout, timed: true });
+  const pair = keyspace.pair(key);
+  return servers.call(pair[0], { send: client => client.run(get, pair, []), repeatable: true, timeout, timed: true }).then(reply => {
+    const [value, meta, left] = reply as readonly [Buffer | null, Buffer | null, number];
+    const found = foundOf(keyspace, key, { value, meta, left: value === null && left !== noKey ? noString : left }, performance.now());
+    return { revision: found?.entry.revision ?? 0n, found: [found] };
+  });
 }
 
 async function run(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): Promise<(Reading | Error)[]> {
@@ -49,32 +65,26 @@ async function run(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): 
 async function ask(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): Promise<(Reading | Error)[]> {
   const [first] = gets;
   if (first === undefined) return [];
-  if (!keyspace.oneSlot && gets.length > 1) return singly(servers, keyspace, gets);
-  const ordered = gets.length === 1 ? gets : [...gets].sort((a, b) => Number(b.values) - Number(a.values));
+  if (gets.length === 1) return [await alone(servers, keyspace, first)];
+  if (!keyspace.oneSlot) return singly(servers, keyspace, gets);
+  const ordered = [...gets].sort((a, b) => Number(b.values) - Number(a.values));
   const timeout = Math.max(...gets.map(get => get.timeout));
   const keys = ordered.map(({ key }) => key);
   const wanted = ordered.filter(({ values }) => values).length;
   try {
-    const { revision, found } = await readAll({ servers, keyspace, keys, wanted, timeout });
+    const { revision, found } = await readAll({ servers, keyspace, keys, wanted, timeout, timed: true });
     const answers = new Map(ordered.map((get, i) => [get, found[i]]));
     return gets.map(get => ({ revision, found: [answers.get(get)] }));
   } catch (error) {
     const { code, transient } = translated(error);
-    if (gets.length === 1 || transient || code === 'closed' || code === 'unsupported') throw error;
+    if (transient || code === 'closed' || code === 'unsupported') throw error;
     // One of them is refused, and the others are not to suffer for it.
     return singly(servers, keyspace, gets);
   }
 }
 
 function singly(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): Promise<(Reading | Error)[]> {
-  return Promise.all(
-    gets.map(async get =>
-      ask(servers, keyspace, [get]).then(
-        ([answer]) => answer as Reading,
-        (reason: unknown) => translated(reason),
-      ),
-    ),
-  );
+  return Promise.all(gets.map(async one => alone(servers, keyspace, one).catch((reason: unknown) => translated(reason))));
 }
 
 export interface ReadOptions {
@@ -88,10 +98,13 @@ export interface ReadOptions {
   readonly indexing?: boolean;
   /** ms */
   readonly timeout: number;
+  /** As of a {@link Request}. */
+  readonly timed?: boolean;
 }
 
 /** Keys as they are at one moment. @throws KvError */
-export async function readAll({ servers, keyspace, keys, wanted = keys.length, indexing = false, timeout }: ReadOptions): Promise<Reading> {
+export async function readAll(options: ReadOptions): Promise<Reading> {
+  const { servers, keyspace, keys, wanted = keys.length, indexing = false, timeout, timed = false } = options;
   const pairs: string[] = [];
   for (const key of keys) pairs.push(...keyspace.pair(key));
   const args: Argument[] = [keys.length, wanted];
@@ -100,17 +113,27 @@ export async function readAll({ servers, keyspace, keys, wanted = keys.length, i
     pairs.push(keyspace.index);
     args.push(keyspace.root);
   }
-  const reply = await servers.call(name, { send: client => client.run(read, pairs, args), repeatable: true, timeout });
-  const [clock, ...rest] = reply as readonly Reply[];
+  const send = (client: Client): Promise<Reply> => client.run(read, pairs, args);
+  const reply = (await servers.call(name, { send, repeatable: true, timeout, timed })) as readonly Reply[];
   const now = performance.now();
-  return { revision: BigInt(String(clock)), found: keys.map((key, i) => foundOf(keyspace, key, rest, i * 3, now)) };
+  const count = keys.length;
+  const found = keys.map((key, i) => {
+    const [value, meta, left] = [reply[i * 2], reply[i * 2 + 1], reply[count * 2 + i]] as readonly [Buffer | null, Buffer | null, number];
+    return foundOf(keyspace, key, { value, meta, left }, now);
+  });
+  return { revision: BigInt(String(reply[count * 3])), found };
 }
 
-/** What a script says of a key: its value, companion and PTTL from there on. */
-export function foundOf(keyspace: Keyspace, key: string, reply: readonly Reply[], at: number, now: number): Found | undefined {
-  const value = reply[at] as Buffer | null;
-  const left = reply[at + 2] as number;
+/** What a script says of a key. */
+export interface Told {
+  readonly value: Buffer | null;
+  readonly meta: Buffer | null;
+  /** PTTL, or what stands for it */
+  readonly left: number;
+}
+
+export function foundOf(keyspace: Keyspace, key: string, { value, meta, left }: Told, now: number): Found | undefined {
   if (left === noString) keyspace.note(keyspace.name(key));
   if (value === null) return undefined;
-  return { entry: entryOf(key, value, reply[at + 1] as Buffer | null, left), until: left < 0 ? Infinity : now + left };
+  return { entry: entryOf(key, value, meta, left), until: left < 0 ? Infinity : now + left };
 }

@@ -117,7 +117,8 @@ function contentsOf(servers: Servers, keyspace: Keyspace, query: PrefixQuery, re
       directories.add(directoryAt(query, key));
       continue;
     }
-    const each = foundOf(keyspace, key, reply, at + 1, now);
+    const [value, meta, left] = reply.slice(at + 1, at + 4) as [Buffer | null, Buffer | null, number];
+    const each = foundOf(keyspace, key, { value, meta, left }, now);
     if (each !== undefined) found.push(each);
     else gone.push(name);
   }

@@ -11,7 +11,7 @@ import { KvError } from '../../errors.js';
 import type { Argument, Client, Reply } from './client.js';
 import { backend, errorOf, failureOf, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { enter, head, place, withdraw } from './scripts.js';
+import { enter, head, place, withdraw } from './lock-scripts.js';
 import type { Servers } from './servers.js';
 import type { Sessions } from './session.js';
 import type { Notice, Watches } from './watches.js';

@@ -18,9 +18,19 @@ export interface Request<T> {
   readonly timeout: number;
   /** Not to be tried again here: another server may have what is asked for by then. */
   readonly once?: boolean;
+  /** The caller gives up by itself, and tells where nothing was heard ({@link Server.suspect}): no clock is set here. */
+  readonly timed?: boolean;
 }
 
-/** ms of a pause between two tries, growing to the most. */
+/** One that failed; not sent where `sent` is missing. */
+interface Attempt {
+  readonly error: unknown;
+  readonly client: Client | undefined;
+  /** `performance.now()` */
+  readonly sent: number | undefined;
+}
+
+/** ms of a pause between two tries, growing with the time spent so far to the most. */
 const firstPause = 25;
 const longestPause = 500;
 /** ms: a shorter deadline says nothing of the connection. */
@@ -64,29 +74,46 @@ export class Server {
   }
 
   /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
-  async call<T = Reply>({ send, repeatable, timeout, once = false }: Request<T>): Promise<T> {
-    const began = performance.now();
-    const left = (): number => Math.max(0, Math.ceil(timeout - (performance.now() - began)));
-    for (let attempt = 0; ; attempt++) {
-      let client = this.current;
-      let answered: Promise<T> | undefined;
-      const sent = performance.now();
-      try {
-        client ??= await this.deadlines.race(this.client(), { timeout: left() }, 'connecting', { backend });
-        answered = send(client);
-        return await this.deadlines.race(answered, { timeout: left() }, 'a request', { backend });
-      } catch (error) {
-        const failure = fateOf(error, answered !== undefined);
-        if (client !== undefined) this.failed(client, failure, timeout >= tellingTimeout && client.heardAt <= sent);
-        const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !once && !this.closed;
-        const pause = Math.min(longestPause, firstPause * 2 ** attempt) * (0.5 + Math.random() / 2);
-        if (!again || pause >= left()) {
-          if (this.closed) throw closedError(backend);
-          throw errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
-        }
-        await delay(pause);
-      }
+  call<T = Reply>(request: Request<T>): Promise<T> {
+    const client = this.current;
+    const sent = performance.now();
+    if (client === undefined) return this.tryAgain(request, sent);
+    const answer = request.send(client);
+    return (request.timed === true ? answer : this.inTime(answer, request.timeout)).catch((error: unknown) =>
+      this.failing(request, sent, { error, client, sent }),
+    );
+  }
+
+  private async tryAgain<T>(request: Request<T>, began: number): Promise<T> {
+    const left = Math.max(0, Math.ceil(request.timeout - (performance.now() - began)));
+    let client: Client | undefined;
+    let sent: number | undefined;
+    try {
+      client = this.current ?? (await this.inTime(this.client(), left));
+      sent = performance.now();
+      return await this.inTime(request.send(client), Math.max(0, Math.ceil(request.timeout - (sent - began))));
+    } catch (error) {
+      return this.failing(request, began, { error, client, sent });
     }
+  }
+
+  private async failing<T>(request: Request<T>, began: number, { error, client, sent }: Attempt): Promise<T> {
+    const { repeatable, timeout, once = false } = request;
+    const failure = fateOf(error, sent !== undefined);
+    if (client !== undefined) this.failed(client, failure, timeout >= tellingTimeout && client.heardAt <= (sent ?? began));
+    const spent = performance.now() - began;
+    const pause = Math.min(longestPause, Math.max(firstPause, spent)) * (0.5 + Math.random() / 2);
+    const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !once && !this.closed;
+    if (again && spent + pause < timeout) {
+      await delay(pause);
+      return this.tryAgain(request, began);
+    }
+    if (this.closed) throw closedError(backend);
+    throw errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
+  }
+
+  private inTime<T>(answer: Promise<T>, timeout: number): Promise<T> {
+    return this.deadlines.race(answer, { timeout }, 'a request', { backend });
   }
 
   /** Nothing was heard since then, and an answer was due: whatever the connection is, it is of no use. */

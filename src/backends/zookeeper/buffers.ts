@@ -3,14 +3,15 @@
 /** Writes into a buffer that grows. */
 export class Writer {
   private buffer: Buffer;
-  private at = 0;
+  /** What comes first is the length of the rest. */
+  private at = 4;
 
   constructor(size = 256) {
     this.buffer = Buffer.allocUnsafe(size);
   }
 
   get length(): number {
-    return this.at;
+    return this.at - 4;
   }
 
   int(value: number): void {
@@ -50,10 +51,8 @@ export class Writer {
 
   /** What was written, with its length before it. */
   frame(): Buffer {
-    const whole = Buffer.allocUnsafe(this.at + 4);
-    whole.writeInt32BE(this.at, 0);
-    this.buffer.copy(whole, 4, 0, this.at);
-    return whole;
+    this.buffer.writeInt32BE(this.at - 4, 0);
+    return this.buffer.subarray(0, this.at);
   }
 
   private take(size: number): number {

@@ -3,26 +3,20 @@
  * together. Writes of single keys that come while another is under way travel in one request.
  */
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { DriverOp, OpResult, Outcome } from '../../driver.js';
+import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
-import { type Extent, Turns } from '../../turns.js';
+import { Turns } from '../../turns.js';
+import { batches, extentOf, isOverwrite, isSimple, type Put, timeoutOf, type Write } from './batch.js';
 import type { Line } from './cluster.js';
 import { backend, Fault, isFault, translated } from './errors.js';
-import { entryOf, isLeased, type Keyspace, ownRecords } from './keyspace.js';
+import { entryOf, type Keyspace } from './keyspace.js';
+import { type MultiAnswer, multi, sizeOfMulti, type Step } from './multi.js';
 import type { Settings } from './options.js';
-import { concerned, deletionsOf, type Done, heed, type Kind, Plan, type Read, type Transaction, type Tree } from './plan.js';
+import { concerned, type Done, type Kind, Plan, type Read } from './plan.js';
 import type { SharedSessions } from './shared-sessions.js';
-import { inPortions, readsOf, walk } from './walk.js';
-import { code, type MultiAnswer, mostBytes, multi, type Node, setData, sizeOfMulti, type Step, sync } from './wire.js';
-
-export type { Transaction } from './plan.js';
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
+import { deleteStepwise, heed, type Tree, treeBelow } from './tree-deletion.js';
+import { inPortions, readsOf } from './walk.js';
+import { code, mostBytes, type Node, setData, type Stat, sync } from './wire.js';
 
 export interface CommitterOptions {
   readonly cluster: Line;
@@ -31,11 +25,8 @@ export interface CommitterOptions {
   readonly settings: Settings;
 }
 
-/** Writes in one batch, and bytes of their values. */
+/** Writes in one batch. */
 const most = 256;
-const mostBatchBytes = 2 ** 19;
-/** Bytes of deletions in one step of a large deleteTree. */
-const mostStepBytes = 2 ** 19;
 /** How often a batch is planned anew before its writes go one by one. */
 const mostTogether = 3;
 /** How often a single write is planned anew: others are writing the same nodes. */
@@ -91,6 +82,8 @@ export class Committer {
 
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
+    const [only] = writes;
+    if (only !== undefined && writes.length === 1) return [await this.alone(only, this.options.cluster)];
     const outcomes = new Map<Write, Outcome | Error>();
     for (const batch of batches(writes.filter(write => !write.abandoned))) {
       const answers = await this.batch(batch);
@@ -105,7 +98,7 @@ export class Committer {
     if (first === undefined) return [];
     if (writes.length === 1) return [await this.alone(first, cluster).catch((error: unknown) => translated(error))];
     try {
-      const outcomes = (await this.overwrite(writes)) ?? (await this.planned(writes.map(attemptOf), cluster, mostTogether));
+      const outcomes = (await this.overwriteAll(writes)) ?? (await this.planned(writes.map(attemptOf), cluster, mostTogether));
       if (outcomes !== undefined) return outcomes;
     } catch (error) {
       const known = translated(error);
@@ -117,66 +110,56 @@ export class Committer {
   }
 
   private async alone(write: Write, line: Line): Promise<Outcome> {
-    if (line === this.options.cluster) {
-      const outcomes = await this.overwrite([write]);
-      if (outcomes?.[0] !== undefined) return outcomes[0];
+    if (this.hopeful && line === this.options.cluster && isOverwrite(write)) {
+      const outcome = await this.overwrite(write, write.ops[0] as Put);
+      if (outcome !== undefined) return outcome;
     }
+    return this.settle(write, line);
+  }
+
+  private async settle(write: Write, line: Line = this.options.cluster): Promise<Outcome> {
     const outcomes = await this.planned([attemptOf(write)], line, mostAlone);
     if (outcomes?.[0] !== undefined) return outcomes[0];
     throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
   }
 
-  /** The quickest way for puts of what is there; undefined where it is not so. */
-  private async overwrite(writes: readonly Write[]): Promise<Outcome[] | undefined> {
-    if (!this.hopeful || !writes.every(isOverwrite)) return undefined;
-    const { keyspace } = this.options;
-    const puts = writes.map(({ ops }) => ops[0] as Put);
-    const done = await this.setAll(
-      puts.map(({ put, value }) => ({ set: keyspace.path(put), data: value, version: -1 })),
-      writes,
-    );
-    if (done === undefined) {
+  /** The quickest way to put what is there; undefined where it is not. */
+  private async overwrite(write: Write, { put, value, ttl }: Put): Promise<Outcome | undefined> {
+    const { cluster, keyspace } = this.options;
+    const path = keyspace.path(put);
+    try {
+      const answer = await cluster.call({
+        send: (connection, deadline) => connection.send(setData(path, value), deadline),
+        repeatable: false,
+        timeout: write.timeout,
+      });
+      const entry = entryOf(put, value, answer.value);
+      return ttl !== 'keep' && entry.leased ? this.settle(write) : { ok: true, results: [{ entry }] };
+    } catch (error) {
+      if (!isFault(error, code.noNode)) throw error;
       this.hopeful = false;
       return undefined;
     }
-    const outcomes = puts.map((op, i): Outcome => ({ ok: true, results: [{ entry: entryOf(op.put, op.value, stat(done, i)) }] }));
-    return Promise.all(
-      outcomes.map(async (outcome, i) => (this.isSettled(puts[i] as Put, outcome) ? outcome : this.settle(writes[i] as Write))),
-    );
   }
 
-  private async setAll(steps: readonly Extract<Step, { set: string }>[], writes: readonly Write[]): Promise<Done | undefined> {
-    const { cluster } = this.options;
-    const timeout = timeoutOf(writes);
-    const [only] = steps;
-    if (only === undefined || steps.length > 1) {
-      const answer = await this.multi(cluster, steps, timeout);
-      if (answer.ok) return answer;
-      if (answer.code !== code.noNode) throw translated(new Fault(answer.code));
+  /** The same for several at once. */
+  private async overwriteAll(writes: readonly Write[]): Promise<Outcome[] | undefined> {
+    if (!this.hopeful || !writes.every(isOverwrite)) return undefined;
+    const { cluster, keyspace } = this.options;
+    const puts = writes.map(({ ops }) => ops[0] as Put);
+    const steps = puts.map(({ put, value }): Step => ({ set: keyspace.path(put), data: value, version: -1 }));
+    const done = await this.multi(cluster, steps, timeoutOf(writes));
+    if (!done.ok) {
+      if (done.code !== code.noNode) throw translated(new Fault(done.code));
+      this.hopeful = false;
       return undefined;
     }
-    try {
-      const { value, zxid } = await cluster.call({
-        send: (connection, deadline) => connection.send(setData(only.set, only.data), deadline),
-        repeatable: false,
-        timeout,
-      });
-      return { stats: [value], zxid };
-    } catch (error) {
-      if (isFault(error, code.noNode)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether a key that was to be permanent is so: what had a ttl has kept it when it was overwritten. */
-  private isSettled(op: Put, outcome: Outcome): boolean {
-    return op.ttl === 'keep' || (outcome.ok && outcome.results[0]?.entry?.leased === false);
-  }
-
-  private async settle(write: Write): Promise<Outcome> {
-    const outcomes = await this.planned([attemptOf(write)], this.options.cluster, mostAlone);
-    if (outcomes?.[0] === undefined) throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
-    return outcomes[0];
+    return Promise.all(
+      puts.map(async ({ put, value, ttl }, i): Promise<Outcome> => {
+        const entry = entryOf(put, value, done.stats[i] as Stat);
+        return ttl !== 'keep' && entry.leased ? this.settle(writes[i] as Write) : { ok: true, results: [{ entry }] };
+      }),
+    );
   }
 
   /** undefined where others wrote the nodes concerned each time. */
@@ -246,32 +229,12 @@ export class Committer {
       repeatable: true,
       timeout,
     });
+    // What a deleteTree concerns is what is there when it begins.
     for (const { write, trees } of attempts)
-      for (const op of write.ops) if ('deletePrefix' in op) await this.grow(op.deletePrefix, trees, line, timeout);
+      for (const op of write.ops)
+        if ('deletePrefix' in op && !trees.has(op.deletePrefix))
+          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, line, timeout));
     return read;
-  }
-
-  /** What a deleteTree concerns is what is there when it begins. */
-  private async grow(prefix: string, trees: Map<string, Tree>, line: Line, timeout: number): Promise<void> {
-    if (trees.has(prefix)) return;
-    const { keyspace } = this.options;
-    const nodes = new Map<string, { holds: boolean }>();
-    const root = keyspace.at({ prefix });
-    await line.call({
-      send: async connection => {
-        const reads = readsOf(request => connection.send(request, performance.now() + timeout));
-        await connection.send(sync(root), performance.now() + timeout);
-        await walk(reads, root, (path, { data }) => {
-          if (path === root) return true;
-          const seen = keyspace.isSeen({ prefix }, path);
-          if (seen) nodes.set(path, { holds: data !== undefined });
-          return seen;
-        });
-      },
-      repeatable: true,
-      timeout,
-    });
-    trees.set(prefix, { nodes, gone: new Set(), occupied: new Set() });
   }
 
   private heed(step: Step, refused: number, attempts: readonly Attempt[]): void {
@@ -286,31 +249,12 @@ export class Committer {
     const [op, second] = write.ops;
     if (op !== undefined && 'deletePrefix' in op && second === undefined && write.checks.every(check => 'held' in check)) {
       const fences = plan.steps.filter(step => 'check' in step);
-      return this.stepwise(trees.get(op.deletePrefix) as Tree, fences, line, timeout);
+      return deleteStepwise(trees.get(op.deletePrefix) as Tree, { fences, acl, multi: steps => this.multi(line, steps, timeout) });
     }
     const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
     if (plan.directories.length === 0 || rest > mostBytes - 1000)
       throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
     await this.multi(line, plan.directories, timeout);
-  }
-
-  private async stepwise(tree: Tree, fences: readonly Step[], line: Line, timeout: number): Promise<void> {
-    const { acl } = this.options.settings;
-    for (;;) {
-      const left = deletionsOf(tree);
-      if (left.every(step => 'set' in step && tree.nodes.get(step.set)?.holds === false)) return;
-      let steps = left;
-      while (sizeOfMulti(steps, acl) > mostStepBytes) steps = steps.slice(0, Math.ceil(steps.length / 2));
-      const answer = await this.multi(line, [...fences, ...steps], timeout);
-      if (answer.ok) {
-        for (const step of steps) if ('delete' in step) tree.gone.add(step.delete);
-        // What others have put something into has been emptied, and is left.
-        for (const step of steps) if ('set' in step) tree.gone.add(step.set);
-      } else if (!heed(tree, [...fences, ...steps][answer.at] as Step, answer.code)) {
-        if (answer.code === code.noNode) throw new KvError('conflict', 'the lock is no longer held', { backend });
-        throw translated(new Fault(answer.code));
-      }
-    }
   }
 
   private async multi(line: Line, steps: readonly Step[], timeout: number): Promise<MultiAnswer & { zxid: bigint }> {
@@ -324,8 +268,6 @@ export class Committer {
   }
 }
 
-type Put = Extract<DriverOp, { put: string }>;
-
 interface Planned {
   readonly creates: boolean;
   readonly outcome: (done: Done) => Outcome;
@@ -333,66 +275,6 @@ interface Planned {
 
 function attemptOf(write: Write): Attempt {
   return { write, trees: new Map() };
-}
-
-function stat({ stats }: Done, i: number): Parameters<typeof isLeased>[0] {
-  const known = stats[i];
-  if (known === undefined) throw new KvError('internal', 'ZooKeeper gave no answer for a put', { backend });
-  return known;
-}
-
-/** A put, delete, or compare-and-set of one key that belongs to no session: what a batch is made of. */
-function isSimple({ checks, ops }: Write): boolean {
-  const [op] = ops;
-  const [check] = checks;
-  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;
-  if (check !== undefined && 'key' in check && check.key !== ('put' in op ? op.put : op.delete)) return false;
-  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
-}
-
-/** A put that does not look at what was there. */
-function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
-  return (
-    checks.length === 0 && second === undefined && op !== undefined && 'put' in op && typeof op.ttl !== 'number' && op.session === undefined
-  );
-}
-
-/** Parts that a server takes in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length > 0 && bytes + size > mostBatchBytes) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-/** Bytes, roughly. */
-function sizeOf({ ops: [op] }: Write): number {
-  return op !== undefined && 'put' in op ? op.value.length + op.put.length * 3 + 200 : 1000;
-}
-
-function timeoutOf(writes: readonly Write[]): number {
-  return Math.max(...writes.map(({ timeout }) => timeout));
-}
-
-function extentOf({ ops }: Write): Extent {
-  return {
-    keys: ops.flatMap(op => ('put' in op ? [op.put, ...queueOf(op)] : 'delete' in op ? [op.delete] : [])),
-    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
-  };
-}
-
-/** The queue that a contender enters: those of one store stand in it in the order of asking. */
-function queueOf({ put, session }: Put): string[] {
-  return session !== undefined && put.startsWith(ownRecords) ? [put.slice(0, put.lastIndexOf('/') + 1)] : [];
 }
 
 function givenUp(): KvError {

@@ -6,10 +6,12 @@
  */
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { Frames, Reader, Writer } from './buffers.js';
+import { Frames, Reader } from './buffers.js';
 import { Fault } from './errors.js';
-import type { JuteRecord, Manager, ManagerClass, Package, Packet } from './package.js';
-import { code, opcode, Request, setWatches, type WatchLists, xids } from './wire.js';
+import { authFrame, helloFrame, pingFrame, portions } from './greeting.js';
+import type { Manager, ManagerClass, Package, Packet } from './package.js';
+import { StockAnswers } from './stock.js';
+import { code, opcode, Request, setWatches, xids } from './wire.js';
 
 /** Told of what happens to the connection. */
 export interface Listener {
@@ -63,8 +65,6 @@ export type ConnectionClass = new (
   settings: ConnectionSettings,
 ) => Connection;
 
-/** Bytes of paths in one request that sets watches again. */
-const mostWatches = 128 * 1024;
 /** ms of a pause once every host has failed, growing to the most. */
 const firstPause = 25;
 const longestPause = 1000;
@@ -91,18 +91,7 @@ export function connectionClass(stock: Package): ConnectionClass {
 function makeClass(stock: Package): ConnectionClass {
   const Base: ManagerClass = stock.ConnectionManager;
   const states = Base.STATES;
-  const { protocol } = stock;
-  /** How the answers to the package's own requests are read. */
-  const decoders = new Map<number, (new () => JuteRecord) | undefined>([
-    [opcode.create, protocol.CreateResponse],
-    [opcode.exists, protocol.ExistsResponse],
-    [opcode.getData, protocol.GetDataResponse],
-    [opcode.setData, protocol.SetDataResponse],
-    [6, protocol.GetACLResponse],
-    [7, protocol.SetACLResponse],
-    [opcode.getChildren2, protocol.GetChildren2Response],
-    [opcode.multi, stock.TransactionResponse],
-  ]);
+  const answers = new StockAnswers(stock);
 
   return class extends Base implements Connection {
     private readonly settings: ConnectionSettings;
@@ -247,13 +236,7 @@ function makeClass(stock: Package): ConnectionClass {
     private greet(socket: Socket): void {
       if (this.socket !== socket) return;
       this.heardAt = this.sentAt = performance.now();
-      const hello = new Writer();
-      hello.int(0);
-      hello.long(this.zxid.readBigInt64BE(0));
-      hello.int(this.sessionTimeout);
-      hello.long(this.sessionId.readBigInt64BE(0));
-      hello.bytes(this.sessionPassword);
-      socket.write(hello.frame());
+      socket.write(helloFrame(this));
       for (const { scheme, auth } of this.credentials) socket.write(authFrame(scheme, auth));
     }
 
@@ -323,7 +306,8 @@ function makeClass(stock: Package): ConnectionClass {
       const { socket } = this;
       if (!this.greeted || socket === undefined || socket.destroyed) return;
       const now = performance.now();
-      socket.cork();
+      const several = this.packetQueue.queue.length > 1;
+      if (several) socket.cork();
       for (let packet = this.packetQueue.queue.shift(); packet !== undefined; packet = this.packetQueue.queue.shift()) {
         if (((packet as Timed).deadline ?? Infinity) <= now) {
           this.tell(packet, new Fault(code.unsent));
@@ -340,7 +324,7 @@ function makeClass(stock: Package): ConnectionClass {
         const roomy = socket.write(packet.request.toBuffer());
         if (!roomy || header?.type === opcode.close) break;
       }
-      socket.uncork();
+      if (several) socket.uncork();
       this.mind();
     }
 
@@ -388,42 +372,22 @@ function makeClass(stock: Package): ConnectionClass {
     }
 
     private answerStock(packet: Packet, frame: Buffer, error: number): void {
-      const type = packet.request.header?.type ?? 0;
-      const Payload = error === 0 || type === opcode.multi ? decoders.get(type) : undefined;
-      const header = new (protocol.ReplyHeader as new () => JuteRecord)();
-      const at = header.deserialize(frame, 0);
-      let payload: JuteRecord | null = null;
-      if (Payload !== undefined && frame.length > at) {
-        payload = new Payload();
-        payload.setChrootPath(this.chrootPath);
-        payload.deserialize(frame, at);
-      }
-      this.tell(packet, error === 0 ? null : this.stockError(error), new stock.Response(header, payload));
-    }
-
-    /** The package throws for codes that it does not know. */
-    private stockError(number: number): Error {
-      try {
-        return stock.Exception.create(number);
-      } catch {
-        return Object.assign(new Fault(number), { getCode: () => number });
-      }
+      const answer = answers.read(packet.request.header?.type ?? 0, frame, error, this.chrootPath);
+      this.tell(packet, error === 0 ? null : answers.error(error), answer);
     }
 
     private event(frame: Buffer, from: Reader): void {
       const type = from.int();
       from.int();
       const path = from.text();
-      const event = new (protocol.WatcherEvent as new () => JuteRecord)();
-      event.setChrootPath(this.chrootPath);
-      event.deserialize(frame, 16);
+      const event = answers.event(frame, this.chrootPath);
       // A watcher that throws is its owner's affair, and not that of the frames behind.
       apart(() => this.settings.listener.event(type, path, received));
       apart(() => this.watcherManager.emit(event));
     }
 
     private tell({ request, callback }: Packet, error: Error | null, answer?: unknown): void {
-      const told = error instanceof Fault && !(request instanceof Request) ? this.stockError(error.code) : error;
+      const told = error instanceof Fault && !(request instanceof Request) ? answers.error(error.code) : error;
       apart(() => callback(told, answer));
     }
 
@@ -517,43 +481,4 @@ function apart(run: () => void): void {
 function serverOf(host: string): { host: string; port: number } {
   const colon = host.lastIndexOf(':');
   return { host: host.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(host.slice(colon + 1)) };
-}
-
-const pingFrame: Buffer = frameOf(writer => {
-  writer.int(xids.ping);
-  writer.int(opcode.ping);
-});
-
-function authFrame(scheme: string, auth: Buffer): Buffer {
-  return frameOf(writer => {
-    writer.int(xids.auth);
-    writer.int(opcode.auth);
-    writer.int(0);
-    writer.text(scheme);
-    writer.bytes(auth);
-  });
-}
-
-function frameOf(write: (writer: Writer) => void): Buffer {
-  const writer = new Writer();
-  write(writer);
-  return writer.frame();
-}
-
-/** The lists in parts that a server takes in one request each. */
-function* portions(lists: WatchLists): Iterable<string[][]> {
-  const none = (): string[][] => lists.map(() => []);
-  let portion = none();
-  let bytes = 0;
-  for (const [i, list] of lists.entries()) {
-    for (const path of list) {
-      portion[i]?.push(path);
-      bytes += 4 + Buffer.byteLength(path);
-      if (bytes < mostWatches) continue;
-      yield portion;
-      portion = none();
-      bytes = 0;
-    }
-  }
-  if (bytes > 0) yield portion;
 }

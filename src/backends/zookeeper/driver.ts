@@ -4,9 +4,10 @@ import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Call, Driver, DriverContext, Feed, Grant, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
 import { Running } from '../../running.js';
+import type { Write } from './batch.js';
 import { capabilitiesOf, countedOn } from './capabilities.js';
 import { Cluster } from './cluster.js';
-import { Committer, type Transaction, type Write } from './commit.js';
+import { Committer } from './commit.js';
 import { backend } from './errors.js';
 import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
@@ -15,6 +16,7 @@ import { Keyspace } from './keyspace.js';
 import { list } from './list.js';
 import { Locks } from './lock.js';
 import type { Settings } from './options.js';
+import type { Transaction } from './plan.js';
 import { Sessions } from './session.js';
 import { SharedSessions } from './shared-sessions.js';
 import { Watches } from './watches.js';
@@ -60,7 +62,8 @@ export class ZooKeeperDriver implements Driver {
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
     const { committer } = this.running.open(call, 'commit');
-    const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
+    const { checks, ops } = transaction;
+    const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
     return this.running.follow(write, committer.commit(write), call, 'commit');
   }
 

@@ -123,7 +123,11 @@ export function childOf(directory: string, name: string): string {
 // oxlint-disable-next-line no-control-regex
 const refused = /[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]|%(?=u[0-9a-f]{4})/g;
 
+/** Needs no closer look. */
+const plain = /^[ -$&-~]*$/;
+
 function encoded(path: string): string {
+  if (plain.test(path)) return path;
   return path.replace(refused, unit => `%u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

@@ -9,10 +9,11 @@ import { KvError } from '../../errors.js';
 import type { Connection } from './connection.js';
 import { backend, Fault, isFault, translated } from './errors.js';
 import { ancestorsOf, childOf, type Keyspace } from './keyspace.js';
+import { multi } from './multi.js';
 import type { Settings } from './options.js';
 import type { SharedSession } from './shared-session.js';
 import type { SharedSessions } from './shared-sessions.js';
-import { code, type Created, createContainer, createSequential, deleteNode, getChildren, getData, multi, type Node, sync } from './wire.js';
+import { code, type Created, createContainer, createSequential, deleteNode, getChildren, getData, type Node, sync } from './wire.js';
 
 export interface LocksOptions {
   readonly keyspace: Keyspace;

@@ -7,18 +7,12 @@ import type { DriverCheck, DriverOp, FailedCheck, OpResult } from '../../driver.
 import { KvError } from '../../errors.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, entryOf, isLeased, type Keyspace, parentOf } from './keyspace.js';
-import { code, type Node, type Stat, type Step } from './wire.js';
+import type { Step } from './multi.js';
+import { deletionsOf, type Tree } from './tree-deletion.js';
+import { code, type Node, type Stat } from './wire.js';
 
 /** What a put makes of its node: as `'keep'` leaves it, permanent, of the session, or a TTL node of so many ms. */
 export type Kind = 'kept' | 'permanent' | 'ephemeral' | { readonly ttl: number };
-
-/** The nodes below a directory as they were found, those above others first. */
-export interface Tree {
-  readonly nodes: ReadonlyMap<string, { readonly holds: boolean }>;
-  /** Those that had gone, and those that others have put something into, when they were to be deleted. */
-  readonly gone: Set<string>;
-  readonly occupied: Set<string>;
-}
 
 export interface Transaction {
   readonly checks: readonly DriverCheck[];
@@ -255,29 +249,6 @@ export class Plan {
     this.states.set(directory, absent);
     this.prune(parentOf(directory));
   }
-}
-
-/** The deletion of what was found, those below others first. */
-export function deletionsOf({ nodes, gone, occupied }: Tree): Step[] {
-  return [...nodes].reverse().flatMap(([path, { holds }]): Step[] => {
-    if (gone.has(path)) return [];
-    if (!occupied.has(path)) return [{ delete: path, version: -1 }];
-    return holds ? [{ set: path, data: undefined, version: -1 }] : [];
-  });
-}
-
-/** Takes note of why a step was refused that deletes a tree; false where it does not. */
-export function heed(tree: Tree, step: Step, refused: number): boolean {
-  const path = 'delete' in step ? step.delete : 'set' in step ? step.set : undefined;
-  if (path === undefined) return false;
-  if (refused === code.noNode && tree.nodes.has(path)) {
-    tree.gone.add(path);
-    return true;
-  }
-  if (refused !== code.notEmpty) return false;
-  tree.occupied.add(path);
-  for (const above of ancestorsOf(path)) if (tree.nodes.has(above)) tree.occupied.add(above);
-  return tree.nodes.has(path);
 }
 
 function stateOf(node: Node | number | undefined): State {

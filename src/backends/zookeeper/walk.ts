@@ -1,4 +1,5 @@
 /** Walking: a tree of nodes, level by level, many of them in one request. */
+import { portions } from '../../portions.js';
 import type { Answer } from './connection.js';
 import { Fault, translated } from './errors.js';
 import { childOf } from './keyspace.js';
@@ -51,7 +52,7 @@ export async function inPortions<T>(
   found: (path: string, what: T, answer: Answer<unknown>) => void,
 ): Promise<void> {
   const waiting: Promise<void>[] = [];
-  for (const portion of portionsOf(paths)) {
+  for (const portion of portions(paths, sizeOf, { bytes: mostBytes, items: most })) {
     if (waiting.length >= abreast) await waiting.shift();
     waiting.push(
       ask(portion).then(answer => {
@@ -62,20 +63,9 @@ export async function inPortions<T>(
   await Promise.all(waiting);
 }
 
-export function* portionsOf(paths: readonly string[]): Iterable<readonly string[]> {
-  let portion: string[] = [];
-  let bytes = 0;
-  for (const path of paths) {
-    const size = Buffer.byteLength(path) + 14;
-    if (portion.length > 0 && (portion.length >= most || bytes + size > mostBytes)) {
-      yield portion;
-      portion = [];
-      bytes = 0;
-    }
-    portion.push(path);
-    bytes += size;
-  }
-  if (portion.length > 0) yield portion;
+/** Bytes of a path in a request. */
+function sizeOf(path: string): number {
+  return Buffer.byteLength(path) + 14;
 }
 
 /** @throws KvError unless the node is just not there */
