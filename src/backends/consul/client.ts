@@ -89,10 +89,8 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
   const [calls, queries] = [make(connections.calls), make(connections.watches, idle)];
   const underway = new Set<Asking>();
   const ask = (consul: Consul, request: Request, options: AskOptions): Asking => {
-    const asking = send(consul, request, options);
+    const asking = send(consul, request, options, () => underway.delete(asking));
     underway.add(asking);
-    const leave = (): void => void underway.delete(asking);
-    asking.answer.then(leave, leave);
     return asking;
   };
   return {
@@ -108,7 +106,13 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
   };
 }
 
-function send(consul: Consul, { method, path, key, query, body }: Request, { token, patience, heard }: AskOptions): Asking {
+/** @param ended  called before the answer settles */
+function send(
+  consul: Consul,
+  { method, path, key, query, body }: Request,
+  { token, patience, heard }: AskOptions,
+  ended: () => void,
+): Asking {
   // One for each request: the client adds listeners to it.
   const ctx = new EventEmitter();
   let late = false;
@@ -136,14 +140,20 @@ function send(consul: Consul, { method, path, key, query, body }: Request, { tok
           },
         }),
   };
-  const answer = consul
-    ._request(options)
-    .then(answerOf, (error: unknown) => {
+  const answer = consul._request(options).then(
+    response => {
+      clearTimeout(timer);
+      ended();
+      return answerOf(response);
+    },
+    (error: unknown) => {
+      clearTimeout(timer);
+      ended();
       const { response } = error as { response?: Response };
       if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
       throw late ? Object.assign(new Error(`no answer within ${patience} ms`, { cause: error }), { isTimeout: true }) : error;
-    })
-    .finally(() => clearTimeout(timer));
+    },
+  );
   return { answer, cancel: () => void ctx.emit('cancel') };
 }
 
