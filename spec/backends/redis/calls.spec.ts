@@ -110,6 +110,28 @@ describeProgram('redis', 'calls of Redis', found => {
     await scene.server.start();
   });
 
+  test('guarantee 10: on a server that knows no script each kind of call takes one round trip from the first on', async () => {
+    await using scene = new Scene(await startRedis(found));
+    const proxy = scene.proxy();
+    const store = scene.store({ hosts: proxy.host });
+    await store.ready();
+    const calls = {
+      put: () => store.put('k', '1'),
+      get: () => store.get('k'),
+      exists: () => store.exists('k'),
+      list: () => store.list(''),
+      atomicPut: () => store.atomicPut('new', '1', undefined),
+      'put with a ttl': () => store.put('k', '2', { ttl: 60_000 }),
+      delete: () => store.delete('k'),
+      deleteTree: () => store.deleteTree(''),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const before = proxy.counts.roundTrips;
+      await call();
+      expect(proxy.counts.roundTrips - before, name).toBe(1);
+    }
+  });
+
   test('pitfall 14: scripts that the server has forgotten are sent again', async () => {
     await using scene = new Scene(await startRedis(found));
     const store = scene.store();
