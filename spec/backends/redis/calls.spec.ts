@@ -153,6 +153,10 @@ describeProgram('redis', 'calls of Redis', found => {
     const ahead = '9000000000000000';
     await scene.server.command(['SET', '~rxkv/rev:{k}', `${ahead} ${ahead}`]);
     expect((await store.put('k', 'x')).revision).toBe(BigInt(ahead) + 1n);
+    await scene.server.command(['SET', '~rxkv/rev:{k}', 'spoilt by somebody']);
+    expect(await store.get('k')).toMatchObject({ revision: 0n, created: 0n });
+    const entry = await store.atomicPut('k', 'y', await store.get('k'));
+    expect(await store.get('k')).toEqual(entry);
   });
 
   test('pitfall 18: a tree of 10,000 keys goes in one step', async () => {
