@@ -128,7 +128,7 @@ describeProgram('redis', 'calls of Redis', found => {
     for (const [name, call] of Object.entries(calls)) {
       const before = proxy.counts.roundTrips;
       await call();
-      expect(proxy.counts.roundTrips - before, name).toBe(1);
+      expect([name, proxy.counts.roundTrips - before]).toEqual([name, 1]);
     }
   });
 
