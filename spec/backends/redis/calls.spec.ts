@@ -14,7 +14,8 @@ describeProgram('redis', 'calls of Redis', found => {
     await using scene = new Scene(await startRedis(found));
     const proxy = scene.proxy();
     const [store, other] = [scene.store({ hosts: proxy.host }), scene.store()];
-    const entry = await store.put('k', '1');
+    // The server is to know the script: one more that it asks for would be lost as well.
+    const entry = await store.atomicPut('k', '1', undefined);
     proxy.blackhole('down');
     const writing = refused(store.atomicPut('k', '2', entry));
     await until('the write to be applied', async () => text(await other.get('k')) === '2');
@@ -109,6 +110,28 @@ describeProgram('redis', 'calls of Redis', found => {
     await scene.server.start();
   });
 
+  test('guarantee 10: on a server that knows no script each kind of call takes one round trip from the first on', async () => {
+    await using scene = new Scene(await startRedis(found));
+    const proxy = scene.proxy();
+    const store = scene.store({ hosts: proxy.host });
+    await store.ready();
+    const calls = {
+      put: () => store.put('k', '1'),
+      get: () => store.get('k'),
+      exists: () => store.exists('k'),
+      list: () => store.list(''),
+      atomicPut: () => store.atomicPut('new', '1', undefined),
+      'put with a ttl': () => store.put('k', '2', { ttl: 60_000 }),
+      delete: () => store.delete('k'),
+      deleteTree: () => store.deleteTree(''),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const before = proxy.counts.roundTrips;
+      await call();
+      expect([name, proxy.counts.roundTrips - before]).toEqual([name, 1]);
+    }
+  });
+
   test('pitfall 14: scripts that the server has forgotten are sent again', async () => {
     await using scene = new Scene(await startRedis(found));
     const store = scene.store();
@@ -130,6 +153,10 @@ describeProgram('redis', 'calls of Redis', found => {
     const ahead = '9000000000000000';
     await scene.server.command(['SET', '~rxkv/rev:{k}', `${ahead} ${ahead}`]);
     expect((await store.put('k', 'x')).revision).toBe(BigInt(ahead) + 1n);
+    await scene.server.command(['SET', '~rxkv/rev:{k}', 'spoilt by somebody']);
+    expect(await store.get('k')).toMatchObject({ revision: 0n, created: 0n });
+    const entry = await store.atomicPut('k', 'y', await store.get('k'));
+    expect(await store.get('k')).toEqual(entry);
   });
 
   test('pitfall 18: a tree of 10,000 keys goes in one step', async () => {

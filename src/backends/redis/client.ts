@@ -50,6 +50,8 @@ export interface Client {
   readonly native: Redis;
   /** `performance.now()` of the last answer of any kind. */
   heardAt: number;
+  /** ms that an answer has been due and nothing at all was heard. */
+  overdue(): number;
   /** Resolves when the connection is no more. */
   readonly ended: Promise<void>;
   /** Rejects as ioredis does; always settles, at the latest with the connection. */
@@ -106,6 +108,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
 
 function clientOf(host: string, redis: Redis): Client {
   let pending = 0;
+  let askedAt = 0;
   // An idle connection keeps no process alive; one that is asked something does.
   redis.stream?.unref();
   const settled = (): void => {
@@ -123,7 +126,10 @@ function clientOf(host: string, redis: Redis): Client {
     throw error;
   };
   const answered = (send: () => Promise<Reply>): Promise<Reply> => {
-    if (pending++ === 0) redis.stream?.ref();
+    if (pending++ === 0) {
+      redis.stream?.ref();
+      askedAt = performance.now();
+    }
     return send().then(heard, failed);
   };
   const client: Client = {
@@ -140,6 +146,7 @@ function clientOf(host: string, redis: Redis): Client {
         throw error;
       });
     },
+    overdue: () => (pending === 0 ? 0 : performance.now() - Math.max(askedAt, client.heardAt)),
     close: () => destroy(redis),
   };
   return client;

@@ -94,8 +94,8 @@ export class Cluster {
     return [...new Set(this.owners)].map(host => this.server(host));
   }
 
-  suspect(since: number): void {
-    for (const server of this.servers.values()) server.suspect(since);
+  suspect(): void {
+    for (const server of this.servers.values()) server.suspect();
   }
 
   close(): void {

@@ -77,8 +77,8 @@ export function decodePut({ ops }: Transaction, meta: Reply): Outcome | KvError 
 
 function resultOf(op: DriverOp, result: Reply): OpResult {
   if (!('put' in op)) return { existed: (result as number) > 0 };
-  const [revision = '0', created = '0', leased] = String(result).split(' ');
-  return { entry: { key: op.put, value: op.value, revision: BigInt(revision), created: BigInt(created), leased: leased === '1' } };
+  const meta = (result as Buffer).toString('latin1');
+  return { entry: { key: op.put, value: op.value, ...writesOf(meta), leased: meta.split(' ')[2] === '1' } };
 }
 
 function failedOf(checks: readonly DriverCheck[], [at, value, meta, left]: readonly Reply[]): FailedCheck {
@@ -91,13 +91,18 @@ function failedOf(checks: readonly DriverCheck[], [at, value, meta, left]: reado
 
 /** @param meta  what its companion holds; null for a key that others wrote, which has no revision */
 export function entryOf(key: string, value: Buffer, meta: Buffer | null, left: number): Entry {
-  const [revision, created] = meta === null ? [] : meta.toString('latin1').split(' ');
-  return {
-    key,
-    // A copy: what was received is a slice of more, which one small value would keep in memory.
-    value: new Uint8Array(value),
-    revision: BigInt(revision ?? 0),
-    created: BigInt(created ?? 0),
-    leased: left >= 0,
-  };
+  const { revision, created } = meta === null ? unwritten : writesOf(meta.toString('latin1'));
+  // A copy: what was received is a slice of more, which one small value would keep in memory.
+  return { key, value: new Uint8Array(value), revision, created, leased: left >= 0 };
+}
+
+const unwritten = { revision: 0n, created: 0n };
+
+/** What a companion says; one that others have spoilt says nothing. */
+function writesOf(meta: string): { readonly revision: bigint; readonly created: bigint } {
+  const match = /^(\d+) (\d+)/.exec(meta);
+  if (match === null) return unwritten;
+  const revision = BigInt(match[1] as string);
+  // Most keys are written once.
+  return { revision, created: match[1] === match[2] ? revision : BigInt(match[2] as string) };
 }

@@ -34,9 +34,6 @@ import { Watches } from './watches.js';
 
 type ReadCall = Call & { readonly consistency: 'strong' | 'stale' };
 
-/** ms: a shorter timeout says nothing of the connection. */
-const tellingTimeout = 500;
-
 export class RedisDriver implements Driver {
   readonly name: string = backend;
   readonly capabilities: Capabilities;
@@ -75,7 +72,7 @@ export class RedisDriver implements Driver {
     // A tree that is deleted key by key has a timeout for each step.
     const stepwise = this.capabilities.atomic === 'key' && ops.some(op => 'deletePrefix' in op);
     const timed = stepwise ? { ...call, timeout: Infinity } : call;
-    return await heard(servers, call, this.running.follow(write, committer.commit(write), timed, 'commit'));
+    return await heard(servers, this.running.follow(write, committer.commit(write), timed, 'commit'));
   }
 
   feed$(range: Range): Observable<Feed> {
@@ -107,17 +104,16 @@ export class RedisDriver implements Driver {
 
   private async get({ servers, gets }: Parts, query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
     const get: Get = { key: query.key, values: query.values !== false, timeout: call.timeout, abandoned: false };
-    const { revision, found } = await heard(servers, call, this.running.follow(get, gets(get), call, 'get'));
+    const { revision, found } = await heard(servers, this.running.follow(get, gets(get), call, 'get'));
     const [only] = found;
     return { entries: only === undefined ? [] : [only.entry], revision };
   }
 }
 
-/** Takes note where nothing at all was heard in all that time: then the connection hangs, whoever it was made for. */
-function heard<T>(servers: Servers, { timeout }: Call, answer: Promise<T>): Promise<T> {
-  const began = performance.now();
+/** Takes note of a call that was not answered in time: its connection may hang, whoever it was made for. */
+function heard<T>(servers: Servers, answer: Promise<T>): Promise<T> {
   return answer.catch((error: unknown) => {
-    if (KvError.is(error) && error.code === 'timeout' && timeout >= tellingTimeout) servers.suspect(began);
+    if (KvError.is(error) && error.code === 'timeout') servers.suspect();
     throw error;
   });
 }

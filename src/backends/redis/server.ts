@@ -18,7 +18,7 @@ export interface Request<T> {
   readonly timeout: number;
   /** Not to be tried again here: another server may have what is asked for by then. */
   readonly once?: boolean;
-  /** The caller gives up by itself, and tells where nothing was heard ({@link Server.suspect}): no clock is set here. */
+  /** The caller gives up by itself, and tells so ({@link Server.suspect}): no clock is set here. */
   readonly timed?: boolean;
 }
 
@@ -33,7 +33,7 @@ interface Attempt {
 /** ms of a pause between two tries, growing with the time spent so far to the most. */
 const firstPause = 25;
 const longestPause = 500;
-/** ms: a shorter deadline says nothing of the connection. */
+/** ms: a shorter silence says nothing of the connection. */
 const tellingTimeout = 500;
 
 export class Server {
@@ -100,7 +100,7 @@ export class Server {
   private async failing<T>(request: Request<T>, began: number, { error, client, sent }: Attempt): Promise<T> {
     const { repeatable, timeout, once = false } = request;
     const failure = fateOf(error, sent !== undefined);
-    if (client !== undefined) this.failed(client, failure, timeout >= tellingTimeout && client.heardAt <= (sent ?? began));
+    if (client !== undefined) this.failed(client, failure);
     const spent = performance.now() - began;
     const pause = Math.min(longestPause, Math.max(firstPause, spent)) * (0.5 + Math.random() / 2);
     const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !once && !this.closed;
@@ -116,10 +116,10 @@ export class Server {
     return this.deadlines.race(answer, { timeout }, 'a request', { backend });
   }
 
-  /** Nothing was heard since then, and an answer was due: whatever the connection is, it is of no use. */
-  suspect(since: number): void {
+  /** A call was not answered in time. Where nothing else is either, the connection hangs: it is of no use to anybody. */
+  suspect(): void {
     const client = this.current;
-    if (client !== undefined && client.heardAt <= since) this.drop(client);
+    if (client !== undefined && client.overdue() >= tellingTimeout) this.drop(client);
   }
 
   /** Has no more to do with a connection; what is under way on it rejects. */
@@ -152,10 +152,10 @@ export class Server {
     return client;
   }
 
-  private failed(client: Client, { code, cause }: Failure, silent: boolean): void {
-    // A master that was made a replica, or that hangs: there is another by now, or will be.
-    const demoted = cause instanceof Error && /^(?:READONLY|MASTERDOWN)/.test(cause.message);
-    if (demoted || (code === 'timeout' && silent)) this.drop(client);
+  private failed(client: Client, { code, cause }: Failure): void {
+    // A master that was made a replica: there is another by now, or will be.
+    if (cause instanceof Error && /^(?:READONLY|MASTERDOWN)/.test(cause.message)) this.drop(client);
+    else if (code === 'timeout') this.suspect();
   }
 }
 

@@ -4,8 +4,10 @@ import { type Client, type Credentials, openClient } from './client.js';
 import { Cluster } from './cluster.js';
 import { backend, failureOf } from './errors.js';
 import type { Settings } from './options.js';
+import { get, list, read, type Script } from './scripts.js';
 import { masterOf } from './sentinel.js';
 import { type Request, Server } from './server.js';
+import { commit, put, puts } from './write-scripts.js';
 
 export interface Servers {
   readonly native: unknown;
@@ -17,10 +19,13 @@ export interface Servers {
   of(name: string, timeout: number): Promise<Server>;
   /** All that have keys, as far as is known, or as they say now. @throws KvError */
   masters(timeout: number, fresh?: boolean): Promise<readonly Server[]>;
-  /** Nothing was heard since then, and an answer was due. */
-  suspect(since: number): void;
+  /** A call was not answered in time: a connection on which nothing else was, either, is given up. */
+  suspect(): void;
   close(): void;
 }
+
+/** The scripts of calls. */
+const known: readonly Script[] = [read, get, list, put, puts, commit];
 
 /** @param patience  ms that connecting may take */
 export function serversOf(settings: Settings, patience: number): Servers {
@@ -63,8 +68,8 @@ class Single implements Servers {
     return [await this.of()];
   }
 
-  suspect(since: number): void {
-    this.server.suspect(since);
+  suspect(): void {
+    this.server.suspect();
   }
 
   close(): void {
@@ -82,7 +87,10 @@ export async function opened(
   for (let attempt = 1; ; attempt++) {
     const credentials = await credentialsOf(auth);
     try {
-      return await openClient({ host, tls, credentials, database, patience });
+      const client = await openClient({ host, tls, credentials, database, patience });
+      // Before the first call, so that it needs no second trip; who may not do so takes one.
+      for (const { source } of known) client.call('SCRIPT', 'LOAD', source).catch(() => undefined);
+      return client;
     } catch (error) {
       const changing = auth !== undefined && 'token' in auth && typeof auth.token === 'function';
       if (!changing || attempt === 2 || failureOf(error).code !== 'denied') throw error;

@@ -28,6 +28,9 @@ export interface WatchesOptions {
   readonly timeout: number;
 }
 
+/** ms */
+const pauseAfterFailure = 200;
+
 export class Watches {
   private readonly options: WatchesOptions;
   private readonly subscribers: Set<Subscriber<Notice>> = new Set();
@@ -106,6 +109,7 @@ export class Watches {
         (error: unknown) => {
           const known = translated(error);
           if (!known.transient) this.fail(known);
+          else this.beating?.add(timer(pauseAfterFailure).subscribe(() => this.meet()));
         },
       )
       .finally(() => {
@@ -126,6 +130,8 @@ export class Watches {
       lost: () => {
         this.told = false;
         this.tell({ type: 'lost' });
+        // Another may have taken its place.
+        this.meet();
       },
       failed: error => this.fail(error),
     };
