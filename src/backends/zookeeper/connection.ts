@@ -164,7 +164,7 @@ function makeClass(stock: Package): ConnectionClass {
           callback: (error, answer) => (error === null ? resolve(answer as Answer<T>) : reject(error)),
         };
         if (this.isOver()) reject(new Fault(this.lastCode()));
-        else if (this.state === states.CLOSING) reject(new Fault(code.connectionLoss));
+        else if (this.state === states.CLOSING) reject(new Fault(code.unsent));
         else this.packetQueue.push(packet);
       });
     }
@@ -210,7 +210,7 @@ function makeClass(stock: Package): ConnectionClass {
 
     private lastCode(): number {
       if (this.state === states.SESSION_EXPIRED) return code.sessionExpired;
-      return this.state === states.AUTHENTICATION_FAILED ? code.authFailed : code.connectionLoss;
+      return this.state === states.AUTHENTICATION_FAILED ? code.authFailed : code.unsent;
     }
 
     private open(): void {
@@ -244,11 +244,7 @@ function makeClass(stock: Package): ConnectionClass {
       const from = new Reader(frame);
       from.int();
       const timeout = from.int();
-      if (timeout <= 0) {
-        this.setState(states.SESSION_EXPIRED);
-        this.socket?.destroy();
-        return;
-      }
+      if (timeout <= 0) return this.end(states.SESSION_EXPIRED);
       const id = from.long();
       this.sessionId = Buffer.alloc(8);
       this.sessionId.writeBigInt64BE(id);
@@ -351,7 +347,7 @@ function makeClass(stock: Package): ConnectionClass {
       const zxid = from.long();
       const error = from.int();
       if (xid === xids.ping) return this.pings.shift()?.resolve();
-      if (xid === xids.auth) return error === 0 ? undefined : this.unknownUser();
+      if (xid === xids.auth) return error === 0 ? undefined : this.end(states.AUTHENTICATION_FAILED);
       if (xid === xids.event) return this.event(frame, from);
       const packet = this.pendingQueue.shift();
       if (packet?.request.header?.xid !== xid) throw new RangeError('an answer of ZooKeeper is out of order');
@@ -391,9 +387,15 @@ function makeClass(stock: Package): ConnectionClass {
       apart(() => callback(told, answer));
     }
 
-    private unknownUser(): void {
-      this.setState(states.AUTHENTICATION_FAILED);
-      this.socket?.destroy();
+    /** At once: whoever asks while the socket closes is to hear of it, too. */
+    private end(state: number): void {
+      const { socket } = this;
+      this.socket = undefined;
+      this.greeted = false;
+      clearInterval(this.beat);
+      this.setState(state);
+      socket?.destroy();
+      this.finish(this.lastCode());
     }
 
     /** A certificate that is refused stays so: what waits for the connection is told now. */
@@ -414,7 +416,7 @@ function makeClass(stock: Package): ConnectionClass {
       clearInterval(this.beat);
       this.frames.clear();
       for (const { reject } of this.pings.splice(0)) reject(new Fault(code.connectionLoss));
-      if (this.isOver() || this.state === states.CLOSING) return this.finish(this.isOver() ? this.lastCode() : code.connectionLoss);
+      if (this.state === states.CLOSING) return this.finish(code.connectionLoss);
       this.failures++;
       for (const packet of this.pendingQueue.splice(0)) this.tell(packet, new Fault(code.connectionLoss));
       this.dropLate();
@@ -434,6 +436,7 @@ function makeClass(stock: Package): ConnectionClass {
     /** Nothing is left without an answer. */
     private finish(number: number): void {
       clearTimeout(this.timer);
+      for (const { reject } of this.pings.splice(0)) reject(new Fault(code.connectionLoss));
       const [sent, unsent] = [this.pendingQueue.splice(0), this.packetQueue.queue.splice(0)];
       if (!this.isOver()) {
         this.setState(states.DISCONNECTED);
