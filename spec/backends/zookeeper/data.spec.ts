@@ -276,6 +276,20 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
     });
   });
 
+  test('TLS: a server whose authority we do not trust, and one that does not trust us, are denied at once', async () => {
+    await using own = await startZooKeeper(found, { tickTime, tls: true });
+    const { ca, client } = own.certificates ?? {};
+    if (ca === undefined || client === undefined) throw new Error('no certificates');
+    const store = open({ hosts: own.host, tls: { ca, cert: client.cert, key: client.key } });
+    expect(text(await store.put('k', '1'))).toBe('1');
+    for (const tls of [true, { ca }] as const) {
+      const began = performance.now();
+      await expect(open({ hosts: own.host, tls }).get('k')).rejects.toMatchObject({ code: 'denied' });
+      expect(performance.now() - began).toBeLessThan(2000);
+    }
+    await expect(open({ hosts: own.host }).get('k', { timeout: 500 })).rejects.toMatchObject({ transient: true });
+  }, 30_000);
+
   test('subscribers, unsubscribed, leave no watch on the server; a watch of a key and of its tree live side by side', async () => {
     const [store, other] = [open(), open({ root: again() })];
     await other.put('d', '0');
