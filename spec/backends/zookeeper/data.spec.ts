@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ZooKeeperOptions, zookeeper } from '../../../src/backends/zookeeper/index.js';
 import type { StockClient } from '../../../src/backends/zookeeper/package.js';
 import { createStore, type Snapshot, type Store, text } from '../../../src/index.js';
+import { startProxy } from '../../faults/proxy.js';
 import { describeProgram, showLogsOnFailure } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { startZooKeeper, type ZooKeeper, zooKeeperUsers } from '../../servers/zookeeper.js';
@@ -108,25 +109,25 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
   });
 
   describe('compare-and-set', () => {
-    test('a node that another store made anew to the same version is another, whenever it came in between', async () => {
-      const [store, other] = [open(), open({ root: again() })];
-      for (let i = 0; i < 100; i++) {
+    test('a node that another store made anew to the same version is another, also between our read and our write', async () => {
+      await using proxy = startProxy(server.host);
+      const [store, other] = [open({ hosts: proxy.host }), open({ root: again() })];
+      for (let i = 0; i < 5; i++) {
         const before = await store.put('k', 'same');
-        const [outcome] = await Promise.all([
-          store.atomicPut('k', 'mine', before).then(
-            () => 'won',
-            () => 'lost',
-          ),
-          (async () => {
-            await other.delete('k');
-            return other.put('k', 'same');
-          })(),
-        ]);
-        const now = text(await store.get('k'));
-        // It won before the deletion, or lost; it never took the place of what was made anew.
-        expect([outcome, now]).toEqual([outcome, outcome === 'won' || now === 'same' ? now : 'same']);
-        if (outcome === 'lost') expect(now).toBe('same');
-        else expect(now).toBe('same');
+        const { down } = proxy.counts;
+        // Long enough for the other to come in between.
+        proxy.delay(60, 'up');
+        const writing = i % 2 === 0 ? store.atomicPut('k', 'mine', before) : store.atomicDelete('k', before);
+        const outcome = writing.then(
+          () => 'won',
+          (error: unknown) => (error as { code: string }).code,
+        );
+        await until('what was read', () => proxy.counts.down > down + 100);
+        await other.delete('k');
+        await other.put('k', 'same');
+        expect(await outcome).toBe('conflict');
+        expect(text(await other.get('k'))).toBe('same');
+        await proxy.heal();
         await store.delete('k');
       }
     });
@@ -274,6 +275,20 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
       ]);
     });
   });
+
+  test('TLS: a server whose authority we do not trust, and one that does not trust us, are denied at once', async () => {
+    await using own = await startZooKeeper(found, { tickTime, tls: true });
+    const { ca, client } = own.certificates ?? {};
+    if (ca === undefined || client === undefined) throw new Error('no certificates');
+    const store = open({ hosts: own.host, tls: { ca, cert: client.cert, key: client.key } });
+    expect(text(await store.put('k', '1'))).toBe('1');
+    for (const tls of [true, { ca }] as const) {
+      const began = performance.now();
+      await expect(open({ hosts: own.host, tls }).get('k')).rejects.toMatchObject({ code: 'denied' });
+      expect(performance.now() - began).toBeLessThan(2000);
+    }
+    await expect(open({ hosts: own.host }).get('k', { timeout: 500 })).rejects.toMatchObject({ transient: true });
+  }, 30_000);
 
   test('subscribers, unsubscribed, leave no watch on the server; a watch of a key and of its tree live side by side', async () => {
     const [store, other] = [open(), open({ root: again() })];

@@ -34,6 +34,11 @@ export function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
   );
 }
 
+/** Whether it names the session that its keys are to belong to. */
+export function isNamed({ ops }: Write): boolean {
+  return ops.some(op => 'put' in op && op.session !== undefined);
+}
+
 /** Parts that a server takes in one request each. */
 export function batches(writes: readonly Write[]): Iterable<readonly Write[]> {
   return portions(writes, sizeOf, { bytes: mostBytes });

@@ -40,6 +40,8 @@ export interface ClusterOptions {
   readonly silence: number;
 }
 
+/** ms before a request is made again. */
+export const pause = 5;
 /** ms: whoever waits for a call is told first that it was in vain, in the words for it. */
 export const afterwards = 50;
 
@@ -94,6 +96,8 @@ export class Cluster implements Line {
         const passing = code === 'unavailable' || code === 'timeout';
         if (!passing || (fate === 'unknown' && !repeatable) || performance.now() >= deadline)
           throw translated(error, fate === 'unknown' && !repeatable ? { outcome: 'unknown' } : {});
+        // What fails at once must not be asked again in the same turn, or nothing would ever change.
+        await delay(pause);
       }
     }
   }
@@ -187,4 +191,10 @@ export class Cluster implements Line {
       this.release = undefined;
     }
   }
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms);
+  });
 }

@@ -6,14 +6,14 @@ import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { Turns } from '../../turns.js';
-import { batches, extentOf, isOverwrite, isSimple, type Put, timeoutOf, type Write } from './batch.js';
+import { batches, extentOf, isOverwrite, isNamed, isSimple, type Put, timeoutOf, type Write } from './batch.js';
 import type { Line } from './cluster.js';
 import { backend, Fault, isFault, translated } from './errors.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, multi, sizeOfMulti, type Step } from './multi.js';
 import type { Settings } from './options.js';
 import { concerned, type Done, type Kind, Plan, type Read } from './plan.js';
-import type { SharedSessions } from './shared-sessions.js';
+import type { Place, SharedSessions } from './shared-sessions.js';
 import { deleteStepwise, heed, type Tree, treeBelow } from './tree-deletion.js';
 import { inPortions, readsOf } from './walk.js';
 import { code, mostBytes, type Node, setData, type Stat, sync } from './wire.js';
@@ -63,19 +63,20 @@ export class Committer {
   private async placed(write: Write): Promise<Outcome> {
     const { shared, cluster } = this.options;
     for (let attempt = 1; ; attempt++) {
-      const place = await shared.placeFor(write);
-      if (place === undefined) return this.alone(write, cluster);
+      let place: Place | undefined;
       try {
+        place = await shared.placeFor(write);
+        if (place === undefined) return await this.alone(write, cluster);
         if (write.abandoned) throw givenUp();
         const outcome = await this.alone(write, place);
         if (outcome.ok) place.keep(write.ops, outcome.results);
         return outcome;
       } catch (error) {
         // Of a session that nobody named there may be another one.
-        const again = KvError.is(error) && error.code === 'session-lost' && error.outcome === undefined && !place.named;
+        const again = KvError.is(error) && error.code === 'session-lost' && error.outcome === undefined && !isNamed(write);
         if (!again || attempt === mostTogether) throw error;
       } finally {
-        place.leave();
+        place?.leave();
       }
     }
   }

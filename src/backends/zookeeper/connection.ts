@@ -8,8 +8,9 @@ import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { Frames, Reader } from './buffers.js';
 import { Fault } from './errors.js';
-import { authFrame, helloFrame, pingFrame, portions } from './greeting.js';
+import { authFrame, helloFrame, portions } from './greeting.js';
 import type { Manager, ManagerClass, Package, Packet } from './package.js';
+import { Pulse } from './pulse.js';
 import { StockAnswers } from './stock.js';
 import { code, opcode, Request, setWatches, xids } from './wire.js';
 
@@ -32,7 +33,7 @@ export interface ConnectionSettings {
   readonly tls: ConnectionOptions | undefined;
   /** ms that one host may take to connect and greet us. */
   readonly patience: number;
-  /** ms after which a peer that says nothing is left; it is pinged three times as often. */
+  /** ms after which a peer that says nothing is left; it is pinged four times as often. */
   readonly silence: number;
   /** Persistent watches, by path, and whether they are of all below it: set again on every new connection. */
   readonly trees: ReadonlyMap<string, boolean>;
@@ -96,10 +97,7 @@ function makeClass(stock: Package): ConnectionClass {
   return class extends Base implements Connection {
     private readonly settings: ConnectionSettings;
     private readonly frames: Frames = new Frames();
-    private readonly pings: { resolve: () => void; reject: (error: Error) => void }[] = [];
-    private heardAt = 0;
-    private toldAt = 0;
-    private sentAt = 0;
+    private readonly pulse: Pulse;
     private failures = 0;
     private holders = 0;
     private busy = false;
@@ -107,11 +105,11 @@ function makeClass(stock: Package): ConnectionClass {
     /** Whether a server knows of the session on this connection. */
     private greeted = false;
     private timer: NodeJS.Timeout | undefined;
-    private beat: NodeJS.Timeout | undefined;
 
     constructor(connectionString: string, options: object, stateListener: (state: number) => void, settings: ConnectionSettings) {
       super(connectionString, options, stateListener);
       this.settings = settings;
+      this.pulse = new Pulse(settings.silence, () => settings.listener.alive());
       // Its own parser knows no IPv6, and takes whatever follows a colon for a port.
       this.servers = settings.hosts.map(serverOf);
       this.nextServerIndex = Math.floor(Math.random() * this.servers.length);
@@ -164,19 +162,13 @@ function makeClass(stock: Package): ConnectionClass {
           callback: (error, answer) => (error === null ? resolve(answer as Answer<T>) : reject(error)),
         };
         if (this.isOver()) reject(new Fault(this.lastCode()));
-        else if (this.state === states.CLOSING) reject(new Fault(code.connectionLoss));
+        else if (this.state === states.CLOSING) reject(new Fault(code.unsent));
         else this.packetQueue.push(packet);
       });
     }
 
     ping(): Promise<void> {
-      const { socket } = this;
-      if (!this.greeted || socket === undefined) return Promise.reject(new Fault(code.connectionLoss));
-      return new Promise((resolve, reject) => {
-        this.pings.push({ resolve, reject });
-        this.sentAt = performance.now();
-        socket.write(pingFrame);
-      });
+      return this.pulse.ping();
     }
 
     hold(): () => void {
@@ -210,7 +202,7 @@ function makeClass(stock: Package): ConnectionClass {
 
     private lastCode(): number {
       if (this.state === states.SESSION_EXPIRED) return code.sessionExpired;
-      return this.state === states.AUTHENTICATION_FAILED ? code.authFailed : code.connectionLoss;
+      return this.state === states.AUTHENTICATION_FAILED ? code.authFailed : code.unsent;
     }
 
     private open(): void {
@@ -235,7 +227,6 @@ function makeClass(stock: Package): ConnectionClass {
     /** The session, who we are, and nothing else until the server has answered. */
     private greet(socket: Socket): void {
       if (this.socket !== socket) return;
-      this.heardAt = this.sentAt = performance.now();
       socket.write(helloFrame(this));
       for (const { scheme, auth } of this.credentials) socket.write(authFrame(scheme, auth));
     }
@@ -244,11 +235,7 @@ function makeClass(stock: Package): ConnectionClass {
       const from = new Reader(frame);
       from.int();
       const timeout = from.int();
-      if (timeout <= 0) {
-        this.setState(states.SESSION_EXPIRED);
-        this.socket?.destroy();
-        return;
-      }
+      if (timeout <= 0) return this.end(states.SESSION_EXPIRED);
       const id = from.long();
       this.sessionId = Buffer.alloc(8);
       this.sessionId.writeBigInt64BE(id);
@@ -258,8 +245,7 @@ function makeClass(stock: Package): ConnectionClass {
       this.failures = 0;
       this.greeted = true;
       this.packetQueue.queue.unshift(...this.watchesAgain());
-      const every = Math.max(10, Math.min(this.settings.silence, (timeout * 2) / 3) / 4);
-      this.beat = setInterval(() => this.look(every), every);
+      if (this.socket !== undefined) this.pulse.begin(this.socket, timeout);
       this.mind(true);
       this.setState(states.CONNECTED);
       this.settings.listener.established();
@@ -284,24 +270,6 @@ function makeClass(stock: Package): ConnectionClass {
       return root === undefined ? path : path === '/' ? root : root + path;
     }
 
-    /** In regular turns: pings, tells what was heard, and leaves a peer of which nothing is. */
-    private look(every: number): void {
-      const { socket, settings } = this;
-      const quiet = (): boolean => performance.now() - this.heardAt > every * 4;
-      if (quiet()) {
-        // After a blocked event loop this timer is due before the socket has been read: one more turn for it.
-        setImmediate(() => {
-          if (this.socket === socket && quiet()) socket?.destroy();
-        });
-        return;
-      }
-      if (performance.now() - this.sentAt >= every * 0.9) this.ping().catch(() => undefined);
-      if (this.heardAt > this.toldAt) {
-        this.toldAt = this.heardAt;
-        settings.listener.alive();
-      }
-    }
-
     private flush(): void {
       const { socket } = this;
       if (!this.greeted || socket === undefined || socket.destroyed) return;
@@ -320,7 +288,7 @@ function makeClass(stock: Package): ConnectionClass {
           this.xid = this.xid >= 0x7fffffff ? 1 : this.xid + 1;
           this.pendingQueue.push(packet);
         }
-        this.sentAt = now;
+        this.pulse.sent(now);
         const roomy = socket.write(packet.request.toBuffer());
         if (!roomy || header?.type === opcode.close) break;
       }
@@ -330,7 +298,7 @@ function makeClass(stock: Package): ConnectionClass {
 
     private take(socket: Socket, piece: Buffer): void {
       if (this.socket !== socket) return;
-      this.heardAt = performance.now();
+      this.pulse.heard();
       try {
         for (const frame of this.frames.take(piece)) {
           if (this.greeted) this.message(frame);
@@ -350,8 +318,8 @@ function makeClass(stock: Package): ConnectionClass {
       const xid = from.int();
       const zxid = from.long();
       const error = from.int();
-      if (xid === xids.ping) return this.pings.shift()?.resolve();
-      if (xid === xids.auth) return error === 0 ? undefined : this.unknownUser();
+      if (xid === xids.ping) return this.pulse.answered();
+      if (xid === xids.auth) return error === 0 ? undefined : this.end(states.AUTHENTICATION_FAILED);
       if (xid === xids.event) return this.event(frame, from);
       const packet = this.pendingQueue.shift();
       if (packet?.request.header?.xid !== xid) throw new RangeError('an answer of ZooKeeper is out of order');
@@ -391,9 +359,15 @@ function makeClass(stock: Package): ConnectionClass {
       apart(() => callback(told, answer));
     }
 
-    private unknownUser(): void {
-      this.setState(states.AUTHENTICATION_FAILED);
-      this.socket?.destroy();
+    /** At once: whoever asks while the socket closes is to hear of it, too. */
+    private end(state: number): void {
+      const { socket } = this;
+      this.socket = undefined;
+      this.greeted = false;
+      this.pulse.end();
+      this.setState(state);
+      socket?.destroy();
+      this.finish(this.lastCode());
     }
 
     /** A certificate that is refused stays so: what waits for the connection is told now. */
@@ -411,10 +385,9 @@ function makeClass(stock: Package): ConnectionClass {
       this.greeted = false;
       this.socket = undefined;
       clearTimeout(this.timer);
-      clearInterval(this.beat);
+      this.pulse.end();
       this.frames.clear();
-      for (const { reject } of this.pings.splice(0)) reject(new Fault(code.connectionLoss));
-      if (this.isOver() || this.state === states.CLOSING) return this.finish(this.isOver() ? this.lastCode() : code.connectionLoss);
+      if (this.state === states.CLOSING) return this.finish(code.connectionLoss);
       this.failures++;
       for (const packet of this.pendingQueue.splice(0)) this.tell(packet, new Fault(code.connectionLoss));
       this.dropLate();
@@ -434,6 +407,7 @@ function makeClass(stock: Package): ConnectionClass {
     /** Nothing is left without an answer. */
     private finish(number: number): void {
       clearTimeout(this.timer);
+      this.pulse.end();
       const [sent, unsent] = [this.pendingQueue.splice(0), this.packetQueue.queue.splice(0)];
       if (!this.isOver()) {
         this.setState(states.DISCONNECTED);
@@ -458,7 +432,7 @@ function makeClass(stock: Package): ConnectionClass {
       const refer = busy ? ('ref' as const) : ('unref' as const);
       this.socket?.[refer]();
       this.timer?.[refer]();
-      this.beat?.[refer]();
+      this.pulse.refer(busy);
     }
   };
 }

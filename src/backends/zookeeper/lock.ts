@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { Observable, type Subscriber } from 'rxjs';
 import type { Grant, Session } from '../../driver.js';
 import { KvError } from '../../errors.js';
+import { delay } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend, Fault, isFault, translated } from './errors.js';
 import { ancestorsOf, childOf, type Keyspace } from './keyspace.js';
@@ -13,7 +14,19 @@ import { multi } from './multi.js';
 import type { Settings } from './options.js';
 import type { SharedSession } from './shared-session.js';
 import type { SharedSessions } from './shared-sessions.js';
-import { code, type Created, createContainer, createSequential, deleteNode, getChildren, getData, type Node, sync } from './wire.js';
+import {
+  code,
+  type Created,
+  createContainer,
+  createSequential,
+  deleteNode,
+  getChildren,
+  getData,
+  type Node,
+  removeWatches,
+  sync,
+  watchKind,
+} from './wire.js';
 
 export interface LocksOptions {
   readonly keyspace: Keyspace;
@@ -69,6 +82,7 @@ class Contender {
   /** Curator's recipe finds by it the node whose creation was never answered. */
   private readonly prefix: string = `_c_${randomUUID()}-lock-`;
   private readonly entering: Promise<Created>;
+  private readonly watched: Set<string> = new Set();
   private holds = false;
   private wake: (() => void) | undefined;
   private woken = false;
@@ -99,6 +113,7 @@ class Contender {
   /** Leaves the queue, however entering went: a node whose creation was never answered may be there. */
   async withdraw(): Promise<void> {
     this.notify();
+    this.unwatch();
     const { shared } = this.place;
     const mine = await this.entering.catch(() => undefined);
     if (mine === undefined) return;
@@ -209,6 +224,7 @@ class Contender {
     try {
       const { value } = await this.call(connection => {
         connection.watcherManager.registerDataWatcher(path, this.watcher);
+        this.watched.add(path);
         return connection.send(getData(path, true));
       });
       return value;
@@ -219,6 +235,20 @@ class Contender {
   }
 
   private readonly watcher = (): void => this.notify();
+
+  /** Watches of those before us, who may be there for long. */
+  private unwatch(): void {
+    const { connection } = this.place.shared;
+    const { dataWatchers = {} } = connection?.watcherManager ?? {};
+    for (const path of this.watched) {
+      const emitter = dataWatchers[path];
+      emitter?.removeListener('notification', this.watcher);
+      if (emitter === undefined || emitter.listenerCount('notification') > 0) continue;
+      delete dataWatchers[path];
+      // Fired by now, or gone with the session.
+      connection?.send(removeWatches(path, watchKind.data)).catch(() => undefined);
+    }
+  }
 
   private notify(): void {
     this.woken = this.wake === undefined;
@@ -249,10 +279,4 @@ class Contender {
 /** The number that the server gave: names differ in what stands before it. */
 function numberOf(name: string): number {
   return Number(name.slice(-10));
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

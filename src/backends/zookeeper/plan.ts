@@ -91,7 +91,7 @@ export class Plan {
       const { key, entry } = check;
       const path = this.keyspace.path(key);
       const node = this.readable(path);
-      if (node?.data === undefined) return entry === undefined ? [] : [{ key, current: undefined } as unknown as FailedCheck];
+      if (node?.data === undefined) return entry === undefined ? [] : [{ key, current: undefined }];
       return node.stat.mzxid === entry?.revision ? [] : [{ key, current: entryOf(key, node.data, node.stat) }];
     });
   }

@@ -8,7 +8,7 @@ import { KvError } from '../../errors.js';
 import { keep$, Lease, momentOf, systemClock } from '../../lease.js';
 import { askedFor, countedOn } from './capabilities.js';
 import { type Client, openClient } from './client.js';
-import { afterwards, type Call, type Line } from './cluster.js';
+import { afterwards, type Call, delay, type Line, pause } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend, failureOf, translated } from './errors.js';
 import type { Settings } from './options.js';
@@ -150,6 +150,7 @@ export class SharedSession implements Line {
         const detail = unknown ? ({ outcome: 'unknown' } as const) : {};
         if (this.isLost && passing) throw new KvError('session-lost', 'the session has ended', { backend, ...detail });
         if (!passing || unknown || performance.now() >= deadline) throw translated(error, detail);
+        await delay(pause);
       }
     }
   }
@@ -186,7 +187,7 @@ export class SharedSession implements Line {
         break;
       } catch (error) {
         if (this.lost !== undefined) throw error;
-        await new Promise(resolve => setTimeout(resolve, 10));
+        await delay(pause);
         sent = momentOf(systemClock);
       }
     }

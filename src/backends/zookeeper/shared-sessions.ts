@@ -22,8 +22,6 @@ export interface SharedSessionsOptions {
 
 /** A session for one transaction. */
 export interface Place extends Line {
-  /** Whether the transaction named it, and could have no other. */
-  readonly named: boolean;
   /** Takes note of what was written: keys with a ttl go when it is over, those of a session with that. */
   keep(ops: readonly DriverOp[], results: readonly OpResult[]): void;
   readonly leave: () => void;
@@ -87,7 +85,7 @@ export class SharedSessions {
     const session = puts.find(put => put.session !== undefined)?.session;
     if (session !== undefined) {
       const shared = this.of(session);
-      return this.place(shared, shared.enter(), session.id);
+      return this.place(shared, shared.enter());
     }
     const ttls = puts.flatMap(({ ttl }) => (typeof ttl === 'number' ? [ttl] : []));
     if (ttls.length === 0 || this.options.settings.ttlNodes) return undefined;
@@ -100,7 +98,7 @@ export class SharedSessions {
       leave();
       throw error;
     }
-    return this.place(shared, leave, undefined);
+    return this.place(shared, leave);
   }
 
   /** Ends all of them; settles once the servers have taken leave, or soon after. */
@@ -109,9 +107,8 @@ export class SharedSessions {
     await Promise.all([...this.byLength.values()].map(async shared => shared.close()));
   }
 
-  private place(shared: SharedSession, leave: () => void, id: string | undefined): Place {
+  private place(shared: SharedSession, leave: () => void): Place {
     return {
-      named: id !== undefined,
       call: call => shared.call(call),
       leave,
       keep: (ops, results) => {
