@@ -9,28 +9,37 @@ export interface SentinelQuery extends Pick<Settings, 'hosts' | 'tls' | 'natMap'
   readonly patience: number;
 }
 
-/** Where the search begins: with the one that answered last. */
-const answered: WeakMap<readonly string[], number> = new WeakMap();
+/** Those of one master. */
+export class Sentinels {
+  private readonly query: SentinelQuery;
+  /** Where the search begins: with the one that answered last. */
+  private first = 0;
 
-/**
- * host:port of the master.
- *
- * @throws what the last of them said, or that it knows no such master
- */
-export async function masterOf({ hosts, tls, natMap, sentinel, patience }: SentinelQuery): Promise<string> {
-  const first = answered.get(hosts) ?? 0;
-  let failure: unknown;
-  for (let i = 0; i < hosts.length; i++) {
-    const at = (first + i) % hosts.length;
-    try {
-      const master = await ask(hosts[at] as string, { tls, sentinel, patience });
-      answered.set(hosts, at);
-      return natMap.get(master) ?? master;
-    } catch (error) {
-      failure = error;
-    }
+  constructor(query: SentinelQuery) {
+    this.query = query;
   }
-  throw failure;
+
+  /**
+   * host:port of the master.
+   *
+   * @throws what the last of them said, or that it knows no such master
+   */
+  async master(): Promise<string> {
+    const { hosts, natMap } = this.query;
+    const { first } = this;
+    let failure: unknown;
+    for (let i = 0; i < hosts.length; i++) {
+      const at = (first + i) % hosts.length;
+      try {
+        const master = await ask(hosts[at] as string, this.query);
+        this.first = at;
+        return natMap.get(master) ?? master;
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
 }
 
 async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery, 'hosts' | 'natMap'>): Promise<string> {

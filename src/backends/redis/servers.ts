@@ -5,7 +5,7 @@ import { Cluster } from './cluster.js';
 import { backend, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { get, list, read, type Script } from './scripts.js';
-import { masterOf } from './sentinel.js';
+import { Sentinels } from './sentinel.js';
 import { type Request, Server } from './server.js';
 import { commit, put, puts } from './write-scripts.js';
 
@@ -35,7 +35,8 @@ export function serversOf(settings: Settings, patience: number): Servers {
   const { sentinel, hosts } = settings;
   const [host = ''] = hosts;
   if (sentinel === undefined) return new Single(new Server(host, () => open(host)));
-  return new Single(new Server(host, async () => open(await masterOf({ ...settings, sentinel, patience }))));
+  const sentinels = new Sentinels({ ...settings, sentinel, patience });
+  return new Single(new Server(host, async () => open(await sentinels.master())));
 }
 
 /** All keys are on one server. */
