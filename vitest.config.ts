@@ -9,6 +9,7 @@ const source = (path: string): string => fileURLToPath(new URL(`src/${path}`, im
 /** What needs real servers, which spec/servers/setup.ts provides. */
 const withServers = [
   'spec/servers/**/*.spec.ts',
+  'property-tests/servers/**/*.prop.ts',
   ...['etcd', 'consul', 'zookeeper', 'redis'].flatMap(name => [`spec/conformance/${name}*.spec.ts`, `spec/backends/${name}/**/*.spec.ts`]),
 ];
 
@@ -43,7 +44,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: 'property',
-          include: ['property-tests/**/*.prop.ts'],
+          include: ['property-tests/*.prop.ts'],
           setupFiles: ['property-tests/configure.ts'],
           testTimeout: 60_000 * scale,
           sequence: { groupOrder: 0 },
@@ -55,6 +56,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'servers',
           include: [...withServers],
           globalSetup: ['spec/servers/setup.ts'],
+          setupFiles: ['property-tests/configure.ts'],
+          testTimeout: 60_000 * scale,
           // After the rest: servers count leases and time-outs by the clock.
           sequence: { groupOrder: 1 },
         },

@@ -9,15 +9,17 @@ import type { Row } from './row.js';
 import { sizeBench } from './size.js';
 import { table } from './table.js';
 import { treeBench } from './tree.js';
+import { zookeeperBench } from './zookeeper.js';
 
 const benches: Readonly<Record<string, () => Promise<Row[]>>> = {
   tree: treeBench,
   lmdb: lmdbBench,
-  consul: consulBench,
   size: sizeBench,
   embedded: embeddedBench,
-  redis: redisBench,
   etcd: etcdBench,
+  consul: consulBench,
+  zookeeper: zookeeperBench,
+  redis: redisBench,
 };
 
 const [name = ''] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-/** The backends that the laws hold for: one list, which a new backend joins. */
+/** The embedded backends, which the laws hold for as for those of property-tests/servers/. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,14 +9,19 @@ import type { Driver } from '../src/driver.js';
 export interface Backend {
   readonly name: string;
   /** Data of its own, empty. */
-  readonly open: () => Place;
+  readonly open: () => Place | Promise<Place>;
+}
+
+/** How often a law is tried, where that is not as often as any other. */
+export interface Runs {
+  readonly numRuns?: number;
 }
 
 /** What several drivers share. */
 export interface Place {
   connect(root?: string): Driver;
   /** Forgets the data; the stores are closed before. */
-  end(): void;
+  end(): void | Promise<void>;
 }
 
 export const backends: readonly Backend[] = [

@@ -16,6 +16,7 @@ export const makers = {
   lmdb: ({ lmdb }) => lmdb({ path: 'data' }),
   etcd: ({ etcd }) => etcd({ hosts: 'localhost' }),
   consul: ({ consul }) => consul({ hosts: 'localhost' }),
+  zookeeper: ({ zookeeper }) => zookeeper({ hosts: 'localhost' }),
   redis: ({ redis }) => redis({ hosts: 'localhost' }),
 };
 

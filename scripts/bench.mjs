@@ -21,9 +21,10 @@ const benches = {
     peers: true,
     sqlite: true,
   },
-  redis: { about: 'rates and latencies against the package ioredis alone, on a server of its own', server: 'redis' },
   etcd: { about: 'rates and latencies against the package etcd3 alone, on a server of its own', server: 'etcd' },
   consul: { about: 'rates and latencies against the package consul alone, on a server of its own', server: 'consul' },
+  zookeeper: { about: 'rates and latencies against the package node-zookeeper-client alone, on a server of its own', server: 'zookeeper' },
+  redis: { about: 'rates and latencies against the package ioredis alone, on a server of its own', server: 'redis' },
 };
 
 const names = process.argv.slice(2);

@@ -207,8 +207,9 @@ function growth() {
 
 /** @param slack bytes of growth that mean nothing */
 function bounded(what, all, slack) {
-  const quarter = Math.ceil(all.length / 4);
-  const medians = [0, 1, 2, 3].map(each => median(all.slice(each * quarter, (each + 1) * quarter)));
+  const at = quarter => Math.floor((quarter * all.length) / 4);
+  if (all.length < 4) cast.faults.push(`${what} was looked at ${all.length} times, which says nothing`);
+  const medians = [0, 1, 2, 3].map(each => median(all.slice(at(each), at(each + 1))));
   const [, early, , late] = medians;
   if (late > 1.5 * early + slack) cast.faults.push(`${what} grew from ${shown(early)} to ${shown(late)} MiB`);
   return medians.map(shown).join(' → ');

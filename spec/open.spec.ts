@@ -6,6 +6,7 @@ import { open } from '../src/open.js';
 const known = [
   ...['consul:', 'consuls:', 'etcd:', 'etcds:', 'lmdb:', 'memory:'],
   ...['redis:', 'redis+cluster:', 'redis+sentinel:', 'rediss:', 'rediss+cluster:', 'rediss+sentinel:'],
+  ...['zookeeper:', 'zookeepers:'],
 ];
 
 describe('open', () => {

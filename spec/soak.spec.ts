@@ -16,6 +16,6 @@ test('processes that write, follow and lock while they are killed come to one st
   expect(code).toBe(0);
   // Or nothing would have been soaked.
   const figure = (what: string): number => Number(new RegExp(`^${what} +(\\d+)`, 'm').exec(stdout)?.[1]);
-  const told = ['writes acknowledged', 'readers killed', 'candidates killed', 'sections under the lock', 'log reaches back to'];
-  expect(told.filter(what => !(figure(what) > 0))).toEqual([]);
+  const needed = ['writes acknowledged', 'readers killed', 'candidates killed', 'sections under the lock', 'log reaches back to'];
+  expect(needed.filter(what => !(figure(what) > 0))).toEqual([]);
 });

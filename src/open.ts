@@ -14,20 +14,30 @@ export interface OpenOptions extends StoreOptions {
   schemes?: Readonly<Record<string, Scheme>>;
 }
 
-/** A backend is loaded when its scheme is asked for, and its client with it. */
+// A backend is loaded when its scheme is asked for, and its client with it.
+const consul: Scheme = async address => (await import('./backends/consul/url.js')).fromAddress(address);
+const etcd: Scheme = async address => (await import('./backends/etcd/url.js')).fromAddress(address);
+const lmdb: Scheme = async address => (await import('./backends/lmdb/url.js')).fromAddress(address);
+const memory: Scheme = async address => (await import('./backends/memory/url.js')).fromAddress(address);
+const redis: Scheme = async address => (await import('./backends/redis/url.js')).fromAddress(address);
+const zookeeper: Scheme = async address => (await import('./backends/zookeeper/url.js')).fromAddress(address);
+
+/** An s at its end, or before its +, asks for TLS. */
 const known: Readonly<Record<string, Scheme>> = {
-  consul: async address => (await import('./backends/consul/url.js')).fromAddress(address),
-  consuls: async address => (await import('./backends/consul/url.js')).fromAddress(address),
-  etcd: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
-  etcds: async address => (await import('./backends/etcd/url.js')).fromAddress(address),
-  lmdb: async address => (await import('./backends/lmdb/url.js')).fromAddress(address),
-  memory: async address => (await import('./backends/memory/url.js')).fromAddress(address),
-  redis: async address => (await import('./backends/redis/url.js')).fromAddress(address),
-  'redis+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
-  'redis+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
-  rediss: async address => (await import('./backends/redis/url.js')).fromAddress(address),
-  'rediss+cluster': async address => (await import('./backends/redis/url.js')).fromAddress(address),
-  'rediss+sentinel': async address => (await import('./backends/redis/url.js')).fromAddress(address),
+  consul,
+  consuls: consul,
+  etcd,
+  etcds: etcd,
+  lmdb,
+  memory,
+  redis,
+  'redis+cluster': redis,
+  'redis+sentinel': redis,
+  rediss: redis,
+  'rediss+cluster': redis,
+  'rediss+sentinel': redis,
+  zookeeper,
+  zookeepers: zookeeper,
 };
 
 /**

@@ -1,6 +1,5 @@
 /** The cast of a soak: the processes that are running, what each has said, and the end of those that are killed. */
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('actor.mjs', import.meta.url));
@@ -30,8 +29,10 @@ export class Cast {
     const actor = { role, name, child, said: [], heaps: [], rss: 0, killed: false, complaints: '' };
     this.#running.set(name, actor);
     child.stderr.on('data', chunk => (actor.complaints += chunk));
+    // To ask one that has just died is no failure of its own: how it ended says more.
+    child.on('error', () => {});
     child.on('message', message => this.#heard(actor, message));
-    actor.exit = once(child, 'exit').then(([code]) => {
+    actor.exit = new Promise(resolve => child.on('close', resolve)).then(code => {
       if (this.#running.get(name) === actor) this.#running.delete(name);
       if (!actor.killed && code !== 0) this.faults.push(`${name} ended with ${code}: ${actor.complaints.trim()}`);
     });
@@ -58,7 +59,8 @@ export class Cast {
     for (;;) {
       const at = actor.said.findIndex(message => word in message);
       if (at !== -1) return actor.said.splice(at, 1)[0][word];
-      if (actor.child.exitCode !== null || Date.now() > end) throw new Error(`${actor.name} never said "${word}": ${actor.complaints}`);
+      if (actor.child.exitCode !== null || actor.child.signalCode !== null || Date.now() > end)
+        throw new Error(`${actor.name} never said "${word}": ${actor.complaints}`);
       await new Promise(resolve => setTimeout(resolve, 5));
     }
   }
@@ -68,7 +70,6 @@ export class Cast {
     await Promise.all(
       this.of(role).map(async actor => {
         this.ask(actor, 'stop');
-        await this.heard(actor, 'done');
         await actor.exit;
       }),
     );

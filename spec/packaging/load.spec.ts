@@ -80,6 +80,7 @@ describe('every subpath', () => {
     expect(found['rxkv/memory']).toEqual(expect.arrayContaining(['memory', 'createWorld']));
     expect(found['rxkv/lmdb']).toEqual(expect.arrayContaining(['lmdb', 'inspect']));
     expect(found['rxkv/etcd']).toContain('etcd');
+    expect(found['rxkv/consul']).toContain('consul');
     expect(found['rxkv/open']).toContain('open');
     expect(found['rxkv/driver']).toContain('KvError');
     expect(found['rxkv/conformance']?.length).toBeGreaterThan(0);
@@ -143,6 +144,7 @@ test('a folder of LMDB is inspected without the package lmdb', async () => {
 test.each([
   { url: 'lmdb:./data', client: 'lmdb' },
   { url: 'etcd://localhost', client: 'etcd3' },
+  { url: 'consul://localhost', client: 'consul' },
 ])('opening $url where $client is not installed says what to install', async ({ url, client }) => {
   const { stdout } = await execute(process.execPath, ['without-client.mjs', url], bare);
   expect(JSON.parse(stdout)).toEqual({

@@ -3,8 +3,11 @@
 /** A server that tests run against; `etcd34` is the older line. */
 export type ServerName = 'etcd' | 'etcd34' | 'consul' | 'zookeeper' | 'redis';
 
-/** Everything that is looked for: the servers, and the Java runtime that one of them needs. */
-export type ProgramName = ServerName | 'java';
+/** What specs run against: the servers, and the client of another language that one of them is shared with. */
+export type SuiteName = ServerName | 'curator';
+
+/** Everything that is looked for, and the Java runtime that some of it needs. */
+export type ProgramName = SuiteName | 'java';
 
 export interface Recipe {
   /** As people write it, with the line we want. */
@@ -100,6 +103,20 @@ export const catalogue: Readonly<Record<ProgramName, Recipe>> = {
       suite: 'bookworm',
       packages: ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1'],
       keep: ['usr/bin', 'usr/lib'],
+    },
+  },
+  curator: {
+    title: 'Curator 5',
+    variable: 'CURATOR',
+    command: 'curator-recipes.jar',
+    tools: [],
+    from: '5',
+    below: '6',
+    debian: {
+      suite: 'bookworm',
+      // A runtime has no compiler: what is run on Curator is JavaScript, in Rhino.
+      packages: ['libcurator-recipes-java', 'libcurator-framework-java', 'libcurator-client-java', 'libguava-java', 'librhino-java'],
+      keep: ['usr/share/java'],
     },
   },
   java: {

@@ -61,6 +61,22 @@ export async function examineZooKeeper(path: string, java: Examined): Promise<Ex
   return { version, command: java.command, args: [...java.args, '-cp', classPath.join(':')], tools: {}, env: java.env };
 }
 
+/**
+ * Examines a Curator: `path` is a folder of jars, and it runs in the Java and beside the jars of the given ZooKeeper.
+ */
+export async function examineCurator(path: string, zookeeper: Examined): Promise<Examined | { refused: string }> {
+  const jars = await readdir(path).catch((): string[] => []);
+  const version = jars.map(name => /^curator-recipes-(\d[\d.]*\d)\.jar$/.exec(name)?.[1]).find(found => found !== undefined);
+  if (version === undefined) return { refused: `has no curator-recipes-<version>.jar in ${path}` };
+  const unfit = unfitness(catalogue.curator, version);
+  if (unfit !== undefined) return { refused: unfit };
+  const wanted = ['curator-recipes.jar', 'curator-framework.jar', 'curator-client.jar', 'guava.jar', 'js.jar'];
+  const missing = wanted.find(name => !jars.includes(name));
+  if (missing !== undefined) return { refused: `has no ${missing} in ${path}` };
+  const classPath = [zookeeper.args.at(-1) ?? '', ...wanted.map(name => join(path, name))].join(':');
+  return { version, command: zookeeper.command, args: [...zookeeper.args.slice(0, -1), classPath], tools: {}, env: zookeeper.env };
+}
+
 function unfitness({ from, below }: Recipe, version: string): string | undefined {
   return within(version, from, below) ? undefined : `is ${version}, and ${from} or later is wanted, before ${below}`;
 }
@@ -68,7 +84,7 @@ function unfitness({ from, below }: Recipe, version: string): string | undefined
 /** The command that unpacked files hold, with what it needs to run from where it is. */
 export async function inUnpacked(name: ProgramName, root: string, env: NodeJS.ProcessEnv): Promise<{ command: string } & Surroundings> {
   const { command } = catalogue[name];
-  if (name === 'zookeeper') return { command: join(root, 'usr/share/java'), env };
+  if (name === 'zookeeper' || name === 'curator') return { command: join(root, 'usr/share/java'), env };
   if (name === 'java') {
     const homes = (await readdir(join(root, 'usr/lib/jvm'), { withFileTypes: true })).filter(entry => entry.isDirectory());
     // Its trust store is made when the package is installed, which it is not: none, and who needs one names it.

@@ -12,7 +12,7 @@ import { kept, folderOf, unpackInto } from './cache.js';
 import { type ProgramName, catalogue } from './catalogue.js';
 import type { Mirror } from './debian.js';
 import { createMirror } from './debian.js';
-import { type Examined, examineCommand, examineZooKeeper, inUnpacked, installed } from './examine.js';
+import { type Examined, examineCommand, examineCurator, examineZooKeeper, inUnpacked, installed } from './examine.js';
 import type { Found, Program, Source } from './found.js';
 
 export interface ProvisionOptions {
@@ -84,6 +84,12 @@ async function find(name: ProgramName, search: Search): Promise<Found> {
 async function examine(name: ProgramName, path: string, root: string | undefined, search: Search): Promise<Examined | { refused: string }> {
   const { env } = search;
   const at = root === undefined ? { command: path, env } : await inUnpacked(name, root, env);
+  if (name === 'curator') {
+    const zookeeper = await find('zookeeper', search);
+    return zookeeper.kind === 'program'
+      ? examineCurator(at.command, zookeeper)
+      : { refused: `it needs ZooKeeper's jars (${zookeeper.why})` };
+  }
   if (name !== 'zookeeper') return examineCommand(name, at.command, at);
   search.java ??= find('java', search);
   const java = await search.java;

@@ -1,6 +1,6 @@
 /** Specs that need a server: skipped by name where it is missing, and telling what it printed where they fail. */
 import { afterEach, describe, inject, test } from 'vitest';
-import type { ServerName } from './catalogue.js';
+import type { SuiteName } from './catalogue.js';
 import type { Address, Program } from './found.js';
 
 /**
@@ -9,7 +9,7 @@ import type { Address, Program } from './found.js';
  * @example
  * describeServer('etcd', 'a lock', found => { test('...', async () => { await using etcd = await startEtcd(found); ... }); });
  */
-export function describeServer(name: ServerName, title: string, body: (found: Program | Address) => void): void {
+export function describeServer(name: SuiteName, title: string, body: (found: Program | Address) => void): void {
   const found = inject('servers')[name];
   if (found === undefined) leaveOut(title, `${name} is not part of this run`);
   else if (found.kind === 'missing') leaveOut(title, found.why);
@@ -22,7 +22,7 @@ export function describeServer(name: ServerName, title: string, body: (found: Pr
 /**
  * As {@link describeServer} for what needs a server of our own: one that the environment names cannot be stopped or configured.
  */
-export function describeProgram(name: ServerName, title: string, body: (program: Program) => void): void {
+export function describeProgram(name: SuiteName, title: string, body: (program: Program) => void): void {
   describeServer(name, title, found => {
     if (found.kind === 'program') body(found);
     else leaveOut(title, `not on a ${name} that is not ours`);

@@ -42,8 +42,17 @@ export async function fourLetters(word: string, peer: Peer): Promise<string> {
   return answer;
 }
 
-/** @param timeout ms of the session */
-export async function openSession(peer: Peer, timeout = 10_000): Promise<ZooKeeperSession> {
+/** Ends a session that another client has, as its expiry would: whoever knows its number can tell its password. */
+export async function endSession(peer: Peer, id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void> {
+  await using session = await openSession(peer, 10_000, id);
+  if (user !== undefined) await session.authenticate(user.username, user.password);
+}
+
+/**
+ * @param timeout ms of the session
+ * @param id of a session that is there; a new one by default
+ */
+export async function openSession(peer: Peer, timeout = 10_000, id = 0n): Promise<ZooKeeperSession> {
   const socket = await dial(peer);
   const frames = framesOf(socket);
   let xid = 0;
@@ -68,8 +77,8 @@ export async function openSession(peer: Peer, timeout = 10_000): Promise<ZooKeep
     return reply.subarray(16);
   };
 
-  // Protocol 0, nothing seen, a new session with an empty password, not read-only.
-  send(int(0), Buffer.alloc(8), int(timeout), Buffer.alloc(8), bytes(Buffer.alloc(16)), Buffer.from([0]));
+  // Protocol 0, nothing seen, the session with its password, not read-only.
+  send(int(0), Buffer.alloc(8), int(timeout), long(id), bytes(id === 0n ? Buffer.alloc(16) : passwordOf(id)), Buffer.from([0]));
   try {
     await next();
   } catch (error) {
@@ -113,6 +122,25 @@ async function* framesOf(socket: Socket): AsyncGenerator<Buffer, undefined> {
     }
   }
   return undefined;
+}
+
+/** A server draws it from Java's generator of random numbers, with the number of the session as its seed. */
+function passwordOf(id: bigint): Buffer {
+  const mask = (1n << 48n) - 1n;
+  const [factor, secret] = [0x5deece66dn, 0xb3415c00n];
+  const password = Buffer.alloc(16);
+  let seed = (BigInt.asUintN(64, id) ^ secret ^ factor) & mask;
+  for (let at = 0; at < password.length; at += 4) {
+    seed = (seed * factor + 0xbn) & mask;
+    password.writeUInt32LE(Number(seed >> 16n), at);
+  }
+  return password;
+}
+
+function long(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8);
+  buffer.writeBigInt64BE(BigInt.asIntN(64, value));
+  return buffer;
 }
 
 function int(value: number): Buffer {

@@ -8,7 +8,7 @@ import type { Address, Program } from './found.js';
 import { freePorts } from './ports.js';
 import { type Launch, type Server, launch, prepared } from './server.js';
 import type { Peer } from './dial.js';
-import { type ZooKeeperSession, fourLetters, openSession } from './zookeeper-wire.js';
+import { type ZooKeeperSession, endSession, fourLetters, openSession } from './zookeeper-wire.js';
 
 export interface ZooKeeperOptions {
   /** TLS only, for clients with a certificate of the authority; false */
@@ -29,6 +29,8 @@ export interface ZooKeeper extends Server {
   fourLetters(word: string): Promise<string>;
   /** A session of our own small client. */
   session(timeout?: number): Promise<ZooKeeperSession>;
+  /** Ends a session of any client, as its expiry would. */
+  endSession(id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void>;
 }
 
 /** Digest users for tests; ZooKeeper keeps no list of users, so any pair will do. */
@@ -140,6 +142,7 @@ function client(server: Server, certificates: Certificates | undefined): ZooKeep
     certificates,
     fourLetters: (word: string): Promise<string> => fourLetters(word, peer),
     session: (timeout?: number): Promise<ZooKeeperSession> => openSession(peer, timeout),
+    endSession: (id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void> => endSession(peer, id, user),
   });
 }
 

@@ -14,7 +14,7 @@ const streams: Readonly<
   lock$: store => store.lock$('streamed'),
   elect$: store => store.elect$('elected', { id: 'me' }),
   leader$: store => store.leader$('elected'),
-  keepAlive$: store => store.keepAlive$('alive', 'x', { ttl: 60_000 }),
+  keepAlive$: store => store.keepAlive$('alive', 'x', { ttl: Math.min(60_000, store.capabilities.maxTtl) }),
 };
 
 export const close: Topic = {

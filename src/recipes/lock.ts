@@ -146,7 +146,8 @@ function lossOf(error: KvError, held: boolean, key: string): KvError {
 
 function ask(core: Core, scope: Scope, key: string, options: LockOptions & { timeout?: number }): Asked {
   checkKnown(options, ['ttl', 'value', 'wait', 'timeout'], 'a lock');
-  const { ttl = defaultTtl, value = '', wait = Infinity, timeout = core.timeout } = options;
+  // A backend whose sessions are shorter than the default still has locks without a ttl being named.
+  const { ttl = Math.min(defaultTtl, core.capabilities.maxTtl), value = '', wait = Infinity, timeout = core.timeout } = options;
   if (typeof wait !== 'number' || !(wait >= 0)) throw new KvError('invalid', 'wait is a number of ms, 0 for one try', { key });
   checkDuration(timeout, 'timeout');
   return {

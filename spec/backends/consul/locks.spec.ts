@@ -152,6 +152,35 @@ describeProgram('consul', 'locks of consul', found => {
     expect(lock.held).toBe(false);
   }, 30_000);
 
+  test('a release that comes late, when another holds, is refused', async () => {
+    await using server = await startConsul(found);
+    await using front = await startFront(server.host);
+    const [store, other] = [open(front.host), open(server.host)];
+    const lock = await store.lock('k');
+    let pass: () => void = () => undefined;
+    let waiting = false;
+    front.decide = ({ body, path }) => {
+      if (path.startsWith('/session/destroy')) return { answer: { status: 200, body: 'true' } };
+      if (!body.includes('"delete"') || !body.includes('/.lock"')) return undefined;
+      waiting = true;
+      return {
+        after: new Promise<void>(resolve => {
+          pass = resolve;
+        }),
+      };
+    };
+    const released = lock.release();
+    await until('the release to be on its way', () => waiting);
+    const { body } = await server.call('session/list');
+    for (const { ID } of JSON.parse(body) as { ID: string }[]) await server.call(`session/destroy/${ID}`, { method: 'PUT' });
+    const next = await other.lock('k');
+    pass();
+    await released;
+    await other.put('x', '1', { lock: next });
+    expect([next.held, next.signal.aborted]).toEqual([true, false]);
+    await next.release();
+  }, 30_000);
+
   test('pitfall 27: who unsubscribes while the lock is being taken leaves nothing, though the answer never came', async () => {
     await using server = await startConsul(found, quick);
     await using front = await startFront(server.host);

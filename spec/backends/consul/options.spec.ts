@@ -83,6 +83,15 @@ describe('on the wire', () => {
     for (const { KV } of steps) expect(KV).toMatchObject({ Namespace: 'team', Partition: 'west' });
   });
 
+  test('a URL says as much: the token before the hosts, the root as the path, the rest in the query', async () => {
+    await start({});
+    const opened = await open(`consul://:to%2Fken@${front.host}/app?datacenter=dc2&connections=20`);
+    await opened.get('k');
+    const [asked] = front.seen;
+    expect([asked?.path.split('?')[0], asked?.query.get('dc'), asked?.headers['x-consul-token']]).toEqual(['/kv/app%2Fk', 'dc2', 'to/ken']);
+    await opened.close();
+  });
+
   test('a strong read is consistent, or as the option says; a stale one is stale', async () => {
     await start({});
     await store.get('k');
@@ -93,6 +102,16 @@ describe('on the wire', () => {
     await other.get('k');
     expect([...(front.seen[seen]?.query.keys() ?? ['none'])]).toEqual([]);
     await other.close();
+  });
+
+  test('the first question of a watch is consistent: a leader that was just elected may be behind', async () => {
+    await start({});
+    store.watch$('k').subscribe();
+    store.watchTree$('d').subscribe();
+    await expect.poll(() => front.seen.filter(({ query }) => query.has('index')).length).toBeGreaterThanOrEqual(2);
+    const first = front.seen.filter(({ query }) => !query.has('index'));
+    expect(first.length).toBeGreaterThanOrEqual(2);
+    expect(first.every(({ query }) => query.has('consistent'))).toBe(true);
   });
 
   test('the token is in no URL, and in no message and cause of an error', async () => {

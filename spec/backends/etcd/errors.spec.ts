@@ -2,18 +2,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import {
-  errorOf,
-  failureOf,
-  hasNoLeader,
-  isCompacted,
-  isPassing,
-  isTokenRefused,
-  notLoaded,
-  translated,
-} from '../../../src/backends/etcd/errors.js';
+import { errorOf, failureOf, hasNoLeader, isCompacted, isTokenRefused, notLoaded, translated } from '../../../src/backends/etcd/errors.js';
 import { LoginFailed } from '../../../src/backends/etcd/login.js';
 import { KvError } from '../../../src/index.js';
+import { isPassing } from '../../../src/failure.js';
 
 describe('a failure', () => {
   test.each([
@@ -58,11 +50,9 @@ describe('a failure', () => {
     expect(isCompacted(translated(new Error('11 OUT_OF_RANGE: etcdserver: mvcc: required revision has been compacted')))).toBe(true);
     expect(isCompacted(translated(new Error('11 OUT_OF_RANGE: etcdserver: mvcc: required revision is a future revision')))).toBe(true);
     expect(isCompacted(translated(new Error('14 UNAVAILABLE: read ECONNRESET')))).toBe(false);
-    expect(['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old', 'x'].map(isTokenRefused)).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    expect(
+      ['etcdserver: invalid auth token', 'etcdserver: revision of auth store is old', 'x'].map(text => isTokenRefused(new Error(text))),
+    ).toEqual([true, true, false]);
     expect(['14 UNAVAILABLE: etcdserver: no leader', 'x'].map(message => hasNoLeader(new Error(message)))).toEqual([true, false]);
   });
 });

@@ -164,6 +164,26 @@ describeProgram('etcd', 'feeds of etcd under faults', found => {
     await until('all of it', () => last?.size === 101);
   }, 40_000);
 
+  test('a member that hangs for ever is left for another within silence, without an error', async () => {
+    await using scene = new Scene(await startEtcd(found));
+    const proxies = [scene.proxy(), scene.proxy()];
+    const store = scene.store({ hosts: proxies.map(({ host }) => host) }, { silence: 6000 });
+    const other = scene.store();
+    let last: Snapshot | undefined;
+    let failure: unknown;
+    store.watchTree$('t').subscribe({ next: tree => (last = tree), error: (error: unknown) => (failure = error) });
+    await until('the first snapshot', () => last?.size === 0);
+    const hanging = proxies.find(({ counts }) => counts.open > 0);
+    hanging?.blackhole();
+    await other.put('t/1', 'x');
+    await until('what was written meanwhile', () => failure !== undefined || last?.size === 1, { within: 8000 });
+    expect([failure, last?.size]).toEqual([undefined, 1]);
+    // The store is closed over the other one: nothing of it may wait for the one that hangs.
+    const began = performance.now();
+    await store.close();
+    expect(performance.now() - began).toBeLessThan(1000);
+  }, 30_000);
+
   test('pitfall 15: a backlog and a tree of 8 MB', async () => {
     await using scene = new Scene(await startEtcd(found));
     const driver = scene.driver({ root: 'large' });

@@ -71,6 +71,11 @@ export class Operator {
     await this.call('kv/put', { key: Buffer.from(key).toString('base64'), value: base64(value) });
   }
 
+  /** Makes all signed tokens older than the rights of users. */
+  async addRole(name: string): Promise<void> {
+    await this.call('auth/role/add', { name });
+  }
+
   async delete(key: string): Promise<void> {
     await this.call('kv/deleterange', { key: base64(key) });
   }

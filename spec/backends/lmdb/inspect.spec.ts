@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import fs, {
+  appendFileSync,
   chmodSync,
   closeSync,
   cpSync,
@@ -128,9 +129,10 @@ describe('a folder in good health', () => {
       );
       expect(await inspect(path)).toMatchObject({ verdict: 'healthy', problems: [] });
     }
-    const { contents } = await inspect(path);
-    expect(contents?.compacted).toBeGreaterThan(0n);
-    expect(contents?.entries).toBe((await store.list('')).size);
+    expect((await inspect(path)).contents?.compacted).toBeGreaterThan(0n);
+    // Those whose ttl is over count until somebody has removed them.
+    const agreed = async (): Promise<boolean> => (await inspect(path)).contents?.entries === (await store.list('')).size;
+    await until(agreed, 'the same entries by inspect() and by list()');
     await store.close();
   });
 
@@ -305,6 +307,28 @@ describe('a database that is damaged', () => {
     // The two meta pages aside; and of a large value only the first page is anything but bytes of it.
     const { usedPages = 0 } = whole.database ?? {};
     expect(found.damaged).toBe(usedPages - 2 - 7);
+  });
+
+  test('because a page was written to another place, or is newer than all else, is found so', async () => {
+    const path = await database();
+    const bytes = readFileSync(join(path, 'data.mdb'));
+    const newest = [0, 4096].reduce((a, b) => (bytes.readBigUInt64LE(a + 152) >= bytes.readBigUInt64LE(b + 152) ? a : b));
+    const root = Number(bytes.readBigUInt64LE(newest + 136)) * 4096;
+    expect((await inspect(path)).verdict).toBe('healthy');
+    // The lowest bytes of its number, and of the transaction that wrote it.
+    for (const position of [root, root + 10]) {
+      const copy = withData(bytes);
+      overwrite(copy, position, Uint8Array.of((bytes[position] as number) + 1));
+      expect(wrong(await inspect(copy))[0]).toContain('is not what was written there');
+    }
+  });
+
+  test('is busy, and called nothing worse, as long as somebody writes to it', async () => {
+    const path = withData('This is a text, and a long one.\n'.repeat(1000));
+    const touching = setInterval(() => appendFileSync(join(path, 'data.mdb'), 'x'), 5);
+    expect(await inspect(path)).toMatchObject({ verdict: 'busy', problems: [{ remedy: expect.stringContaining('stop the writers') }] });
+    clearInterval(touching);
+    expect((await inspect(path)).verdict).toBe('foreign');
   });
 
   test('in its records, with every page in place, is found so', async () => {

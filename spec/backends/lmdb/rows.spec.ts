@@ -38,6 +38,8 @@ describe('rows of an LMDB table', () => {
     ).toBe(0);
     expect(Buffer.compare(big as Uint8Array, large)).toBe(0);
     expect(Buffer.compare(view.row('large')?.value as Uint8Array, large)).toBe(0);
+    // Read where it is, which for a large one is the file.
+    expect(view.row('large', { values: false })).toMatchObject({ key: 'large', revision: 2, created: 2 });
     for (const value of [empty, every, big, view.row('large')?.value]) expect(Object.getPrototypeOf(value)).toBe(Uint8Array.prototype);
   });
 

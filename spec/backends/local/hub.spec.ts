@@ -262,15 +262,16 @@ describe('lifetime', () => {
       for (let i = 0; i < feeds; i++) for (const range of [{ key: `d${i}/x` }, { prefix: `d${i}/` }]) scene.hear(range);
       scene.commit(Array.from({ length: 100 }, (_, i) => put(`other/${i}`)));
       reads = 0;
-      const started = performance.now();
+      // Of the processor: what else the machine does is no matter of ours.
+      const before = process.cpuUsage();
       for (let i = 0; i < 200; i++) scene.commit([put('other/1'), put('d1/x')]);
-      const ms = performance.now() - started;
+      const { user, system } = process.cpuUsage(before);
       expect(reads).toBeLessThan(200 * 10);
-      return ms;
+      return (user + system) / 1000;
     };
     cost(10);
     const few = cost(10);
-    // Ten thousand feeds walked for each of 200 commits would take a hundred times as long.
-    expect(cost(5000)).toBeLessThan(Math.max(few, 5) * 20);
+    // Ten thousand feeds walked for each of 200 commits would take a hundred times as long, every time.
+    expect(Math.min(cost(5000), cost(5000), cost(5000))).toBeLessThan(Math.max(few, 5) * 20);
   });
 });

@@ -4,6 +4,7 @@ import { createStore, diff, KvError, retryTransient, text, type Snapshot, type S
 import * as conformance from 'rxkv/conformance';
 import * as kit from 'rxkv/driver';
 import type { Driver } from 'rxkv/driver';
+import { consul } from 'rxkv/consul';
 import { etcd } from 'rxkv/etcd';
 import { lmdb } from 'rxkv/lmdb';
 import { createWorld, memory } from 'rxkv/memory';
@@ -14,6 +15,7 @@ export const drivers: Driver[] = [
   memory({ root: 'app', world: createWorld() }),
   lmdb({ path: 'data' }),
   etcd({ hosts: 'localhost' }),
+  consul({ hosts: 'localhost', auth: { token: async () => 'token' } }),
 ];
 
 export const store: Store = createStore(memory(), { timeout: 1000, logger: console });

@@ -6,7 +6,7 @@
  * that was seen is newer than the names of the first level.
  */
 import type { Cluster } from './cluster.js';
-import { type Get, type Got, read } from './get.js';
+import { type Get, type Got, modeQuery, read } from './get.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Keyspace } from './keyspace.js';
 import type { Level } from './state.js';
@@ -73,13 +73,13 @@ export class Branches {
       if (round > 1) level = await this.names(this.prefix);
       const directories = level.names.filter(name => name.endsWith('/'));
       const leaves = level.names.filter(name => !name.endsWith('/'));
-      if (leaves.length > mostLeaves || directories.length === 0) return undefined;
+      if (!pays({ directories: { size: directories.length }, leaves: leaves.length })) return undefined;
       this.newest = level.index;
       const changed = await this.changed(directories);
       parts.push(...(await Promise.all(changed.map(async directory => this.directory(directory)))));
       const there = new Set(directories);
       for (const gone of known.directories) if (!there.has(gone)) parts.push({ covers: key => key.startsWith(gone), pairs: [] });
-      if (leaves.length > 0 || known.leaves) parts.push(await this.leaves(leaves));
+      if (leaves.length + known.leaves > 0) parts.push(await this.leaves(leaves));
       // Nothing that was seen is newer than the names: so all of it was so at their index.
       if (this.newest === level.index) return this.grown(level.index, parts);
     }
@@ -109,7 +109,7 @@ export class Branches {
 
   private async directory(directory: string): Promise<Part> {
     const { cluster, keyspace, timeout } = this.options;
-    const { pairs, index } = await read(cluster, keyspace, { key: directory, tree: true, query: {}, timeout });
+    const { pairs, index } = await read(cluster, keyspace, { key: directory, tree: true, query: modeQuery('consistent'), timeout });
     this.read.set(directory, index);
     if (index > this.newest) this.newest = index;
     return { covers: key => key.startsWith(directory), pairs };
@@ -129,8 +129,16 @@ export class Branches {
 
   private async names(prefix: string): Promise<Names> {
     const { cluster, timeout } = this.options;
-    return namesIn(await cluster.call(namesOf(prefix), { repeatable: true, timeout }));
+    const { query, ...request } = namesOf(prefix);
+    // A leader that was just elected may be behind, and would say of what has changed that it has not.
+    const asked = { ...request, query: { ...query, ...modeQuery('consistent') } };
+    return namesIn(await cluster.call(asked, { repeatable: true, timeout }));
   }
+}
+
+/** Whether a tree is to be looked through: not one with too many keys side by side. */
+export function pays({ directories, leaves }: { readonly directories: { readonly size: number }; readonly leaves: number }): boolean {
+  return leaves <= mostLeaves && directories.size > 0;
 }
 
 /** The directories in groups, each with one more letter in common. */

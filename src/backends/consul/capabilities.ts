@@ -26,7 +26,8 @@ export function capabilitiesOf({ consistency, sessionTtlMin }: Settings): Capabi
     ttlBoundTo: 'server',
     // Ours: the timer of the writer ends a key in time, and Consul's own clock is for what a dead writer left.
     minTtl: 500,
-    maxTtl: 2 * maxSessionTtl,
+    // A minute is for what lies between the session and the write.
+    maxTtl: 2 * maxSessionTtl - 60 * second,
     // A session is given up twice its ttl after its last renewal.
     ttlLag: 2 * sessionTtlMin,
     maxKey: maxKeyBytes,

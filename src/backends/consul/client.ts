@@ -70,28 +70,27 @@ interface Exchange extends EventEmitter {
 
 /** Statuses that answer the question; others are errors. */
 const telling = new Set([404, 409]);
-/** ms that a socket may be idle: with the longest wait in between it must not be closed under a query. */
+/** ms that the socket of a query may be idle: with the longest wait in between it must not be closed under one. */
 const idle = 60_000;
 
 /** A client of one agent. Connects with its first request. */
 export async function openClient(settings: Settings, host: string): Promise<Client> {
   const Consul = await load();
   const { tls, connections } = settings;
-  const make = (sockets: number): Consul => {
-    const pool = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, timeout: idle };
+  const make = (sockets: number, timeout?: number): Consul => {
+    const pool = { keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, ...(timeout === undefined ? {} : { timeout }) };
     const agent = tls === undefined ? new HttpAgent(pool) : new HttpsAgent(pool);
     const scheme = tls === undefined ? 'http' : 'https';
     const consul = new Consul({ baseUrl: `${scheme}://${host}/v1`, agent, ...(tls === undefined ? {} : credentialsOf(tls)) });
     consul._ext('onRequest', refuseTruncated);
     return consul;
   };
-  const [calls, queries] = [make(connections.calls), make(connections.watches)];
+  // Those of calls are few and stay: to watch over their idleness costs each call.
+  const [calls, queries] = [make(connections.calls), make(connections.watches, idle)];
   const underway = new Set<Asking>();
   const ask = (consul: Consul, request: Request, options: AskOptions): Asking => {
-    const asking = send(consul, request, options);
+    const asking = send(consul, request, options, () => underway.delete(asking));
     underway.add(asking);
-    const leave = (): void => void underway.delete(asking);
-    asking.answer.then(leave, leave);
     return asking;
   };
   return {
@@ -107,7 +106,13 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
   };
 }
 
-function send(consul: Consul, { method, path, key, query, body }: Request, { token, patience, heard }: AskOptions): Asking {
+/** @param ended  called before the answer settles */
+function send(
+  consul: Consul,
+  { method, path, key, query, body }: Request,
+  { token, patience, heard }: AskOptions,
+  ended: () => void,
+): Asking {
   // One for each request: the client adds listeners to it.
   const ctx = new EventEmitter();
   let late = false;
@@ -135,14 +140,20 @@ function send(consul: Consul, { method, path, key, query, body }: Request, { tok
           },
         }),
   };
-  const answer = consul
-    ._request(options)
-    .then(answerOf, (error: unknown) => {
+  const answer = consul._request(options).then(
+    response => {
+      clearTimeout(timer);
+      ended();
+      return answerOf(response);
+    },
+    (error: unknown) => {
+      clearTimeout(timer);
+      ended();
       const { response } = error as { response?: Response };
       if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
       throw late ? Object.assign(new Error(`no answer within ${patience} ms`, { cause: error }), { isTimeout: true }) : error;
-    })
-    .finally(() => clearTimeout(timer));
+    },
+  );
   return { answer, cancel: () => void ctx.emit('cancel') };
 }
 

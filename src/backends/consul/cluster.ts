@@ -6,8 +6,9 @@
  */
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
 import { type Asking, type Client, openClient } from './client.js';
-import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { Tokens } from './token.js';
 import type { Answer, Place, Request } from './wire.js';
@@ -36,7 +37,8 @@ export class Cluster {
   readonly place: Place;
   private readonly settings: Settings;
   private readonly tokens: Tokens;
-  private readonly everywhere: Readonly<Record<string, string>>;
+  /** What goes with each request. */
+  private readonly everywhere: Readonly<Record<string, string>> | undefined;
   private at: number;
   private readonly clients: Map<string, Promise<Client>> = new Map();
   private current: Client | undefined;
@@ -47,11 +49,10 @@ export class Cluster {
     this.settings = settings;
     this.place = { namespace, partition };
     this.tokens = new Tokens(settings.auth);
-    this.everywhere = {
-      ...(datacenter === undefined ? {} : { dc: datacenter }),
-      ...(namespace === undefined ? {} : { ns: namespace }),
-      ...(partition === undefined ? {} : { partition }),
-    };
+    const everywhere = Object.entries({ dc: datacenter, ns: namespace, partition }).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const],
+    );
+    this.everywhere = everywhere.length === 0 ? undefined : Object.fromEntries(everywhere);
     // Stores that are started together spread over the agents.
     this.at = Math.floor(Math.random() * settings.hosts.length);
   }
@@ -71,7 +72,8 @@ export class Cluster {
     for (let attempt = 1; ; attempt++) {
       const client = this.current ?? (await this.client());
       try {
-        const patience = Math.max(1, deadline - performance.now());
+        // Whole ms: Node keeps a list of timers for each other delay.
+        const patience = Math.max(1, Math.ceil(deadline - performance.now()));
         return await this.authorised(token => client.call(this.placed(request), { token, patience }).answer);
       } catch (error) {
         if (KvError.is(error)) throw error;
@@ -140,7 +142,7 @@ export class Cluster {
   }
 
   private placed(request: Request): Request {
-    return { ...request, query: { ...request.query, ...this.everywhere } };
+    return this.everywhere === undefined ? request : { ...request, query: { ...request.query, ...this.everywhere } };
   }
 
   /** Turns to the next agent. What is under way on the one that failed goes on to its deadline. */

@@ -2,29 +2,19 @@
  * Committing: one request for each transaction, plain puts and deletions of single keys together in one while another is
  * under way.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
-import { type Extent, Turns } from '../../turns.js';
+import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { isBound, type KnownOp, type Plan, planOf, type Put, refusalOf, resultsOf } from './codec.js';
 import { backend, errorOf, translated, wordsOf } from './errors.js';
 import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
-import { type Answer, parsed, type Step, stepBytes, type TxnAnswer, txnBody } from './wire.js';
-
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
+import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
+import { batches, extentOf, isPlain, mostWrites, type Write } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -37,10 +27,6 @@ export interface CommitterOptions {
 
 /** Steps in one transaction, at a server's defaults. */
 const most = 64;
-/** Writes in one batch: a deletion takes two steps. */
-const mostWrites = 32;
-/** Bytes in one batch. */
-const mostBytes = 480_000;
 
 export class Committer {
   private readonly options: CommitterOptions;
@@ -49,7 +35,12 @@ export class Committer {
 
   constructor(options: CommitterOptions) {
     this.options = options;
-    this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most: mostWrites * 4 });
+    this.together = coalesce<Write, Outcome>({
+      run: writes => this.run(writes),
+      alone: write => this.lone(write),
+      most: mostWrites * 4,
+      turn,
+    });
   }
 
   /** @throws KvError */
@@ -181,6 +172,14 @@ export class Committer {
     return writes.map(write => outcomes.get(write) ?? givenUp());
   }
 
+  private async lone(write: Write): Promise<Outcome> {
+    const outcomes = new Map<Write, Outcome | Error>();
+    await this.batch([write], outcomes);
+    const outcome = outcomes.get(write) ?? givenUp();
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  }
+
   private async batch(writes: readonly Write[], outcomes: Map<Write, Outcome | Error>): Promise<void> {
     const [first] = writes;
     if (first === undefined) return;
@@ -223,41 +222,6 @@ export class Committer {
     }
     await this.batch(left, outcomes);
   }
-}
-
-/** A put or deletion of one key that nothing else hangs on: what a batch is made of, since one refused step refuses all. */
-function isPlain({ checks, ops }: Write): boolean {
-  const [op] = ops;
-  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 0) return false;
-  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
-}
-
-/** Parts that a server takes in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length === mostWrites || (batch.length > 0 && bytes + size > mostBytes)) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
-function sizeOf({ ops: [op] }: Write): number {
-  return op !== undefined && 'put' in op ? stepBytes({ verb: 'set', key: op.put, value: op.value }) : 1000;
-}
-
-function extentOf({ ops }: Write): Extent {
-  return {
-    keys: ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : [])),
-    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
-  };
 }
 
 function givenUp(): KvError {

@@ -19,7 +19,7 @@ import type {
 import { Running } from '../../running.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Cluster } from './cluster.js';
-import { Committer, type Transaction, type Write } from './commit.js';
+import { Committer } from './commit.js';
 import { backend } from './errors.js';
 import { Expiries } from './expiry.js';
 import { Feeds } from './feed.js';
@@ -31,6 +31,7 @@ import { Locks } from './lock.js';
 import type { Settings } from './options.js';
 import { Queries } from './query.js';
 import { Sessions } from './session.js';
+import type { Transaction, Write } from './write.js';
 
 type ReadCall = Call & { readonly consistency: 'strong' | 'stale' };
 
@@ -137,7 +138,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const sessions = new Sessions({ cluster, least: settings.sessionTtlMin, timeout, ending });
   const expiries = new Expiries(sessions);
   const queries = new Queries({ cluster, keyspace, most: settings.connections.watches, timeout, silence });
-  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'default'), timeout, silence });
+  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'consistent'), timeout, silence });
   return {
     cluster,
     keyspace,

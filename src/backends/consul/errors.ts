@@ -1,21 +1,8 @@
 /** Errors: what Consul, HTTP and the client say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+import { type Failure, type Fate, type Verdict, notLoaded as packageNotLoaded, verdictOn } from '../../failure.js';
 
 export const backend = 'consul';
-
-/**
- * What became of a request that failed.
- *
- * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
- */
-export type Fate = 'unsent' | 'refused' | 'unknown';
-
-export interface Failure {
-  readonly code: KvErrorCode;
-  readonly message: string;
-  readonly fate: Fate;
-  readonly cause: unknown;
-}
 
 /** What the client's errors have of use to us. */
 interface ClientError {
@@ -23,8 +10,6 @@ interface ClientError {
   readonly isTimeout?: boolean;
   readonly response?: { readonly statusCode?: number; readonly body?: unknown };
 }
-
-type Verdict = readonly [RegExp, KvErrorCode, Fate, string];
 
 /** By the body of an answer; the first whose words are in it holds. Consul says 500 of what the user did wrong, too. */
 const verdicts: readonly Verdict[] = [
@@ -79,8 +64,7 @@ export function failureOf(cause: unknown): Failure {
 
 /** What the words of an answer mean, where they mean something. */
 export function wordsOf(text: string, cause: unknown): Failure | undefined {
-  const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];
-  return code === undefined || fate === undefined || message === undefined ? undefined : { code, fate, message, cause };
+  return verdictOn(text, verdicts, cause);
 }
 
 /** The error that a caller gets. */
@@ -93,11 +77,6 @@ export function translated(error: unknown, detail: KvErrorDetail = {}): KvError 
   return KvError.is(error) ? error : errorOf(failureOf(error), detail);
 }
 
-/** Whether a request may be made again: something in between failed, and not the request itself. */
-export function isPassing({ code }: Pick<Failure, 'code'>): boolean {
-  return code === 'unavailable' || code === 'timeout' || code === 'overloaded';
-}
-
 /** Whether Consul did not take a key in a URL. */
 export function isRefusedPath(error: unknown): boolean {
   const { code, cause } = translated(error);
@@ -106,14 +85,7 @@ export function isRefusedPath(error: unknown): boolean {
 
 /** Why the package consul could not be loaded. */
 export function notLoaded(error: unknown): KvError {
-  const missing =
-    error instanceof Error &&
-    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
-    error.message.includes("'consul'");
-  const message = missing
-    ? 'rxkv/consul needs the package consul: npm install consul'
-    : 'the package consul could not be loaded on this machine (see cause)';
-  return new KvError('unsupported', message, { backend, cause: error });
+  return packageNotLoaded(error, backend, 'consul');
 }
 
 function refusalOf({ statusCode = 0, body }: NonNullable<ClientError['response']>): Failure {

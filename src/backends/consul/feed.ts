@@ -2,20 +2,23 @@
  * A feed: the range as it is, then what is new in each answer of a query that blocks until it changes.
  *
  * Consul's index is a hint of when to ask again and never proof of what is there: it goes back when a snapshot is
- * restored, when data is lost and when tombstones are collected. So after an error, an index that went back, or an
- * answer that came early with nothing new, the range is asked for without an index.
+ * restored, when data is lost and when tombstones are collected. So after an error, or a sign that something was missed,
+ * the range is asked for without an index.
  */
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Coalescer } from '../../coalesce.js';
 import type { Change, Feed, Range } from '../../driver.js';
-import { Branches } from './branches.js';
+import { isPassing } from '../../failure.js';
+import { Branches, pays } from './branches.js';
 import type { Cluster } from './cluster.js';
-import { isPassing, translated } from './errors.js';
+import { translated } from './errors.js';
 import type { Get, Got } from './get.js';
 import type { Keyspace } from './keyspace.js';
+import { Position } from './position.js';
 import { type Queries, Query } from './query.js';
+import type { Slot } from './slots.js';
 import { State } from './state.js';
-import type { KvPair, Seen } from './wire.js';
+import type { KvPair, Names } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -58,21 +61,21 @@ class Following {
   private readonly range: Range;
   private readonly subscriber: Subscriber<Feed>;
   private readonly state: State;
-  /** That of the last answer; 0 where the next question is to be without one. */
-  private index = 0n;
+  private readonly position: Position = new Position();
   /** What was said of it, which never goes back. */
   private revision = 0n;
   private started = false;
-  /** Whether all was heard without a gap since the last whole answer. */
-  private trusted = false;
-  /** Answers in a row that came too early. */
-  private early = 0;
   private saidAt = 0;
   private branches: Branches | undefined;
   /** Whether its keys are too many side by side to be looked through. */
   private flat = false;
-  /** When all of it was read last. */
+  /** When all of it was read last, and its index then. */
   private wholeAt = 0;
+  private wholeIndex = 0n;
+  /** For queries that block, from the first one on. */
+  private slot: Slot | undefined;
+  /** When the query that blocks now was sent. */
+  private blockedAt: number | undefined;
   private query: Query = new Query();
   private wake: (() => void) | undefined;
 
@@ -87,6 +90,7 @@ class Following {
     void this.follow();
     return new Subscription(() => {
       this.query.cancel();
+      this.freeSlot();
       this.wake?.();
     });
   }
@@ -97,9 +101,13 @@ class Following {
       try {
         await this.turn();
         pause = firstPause;
+        // One answer that came early is a restored snapshot; many in a row must not become a storm of questions.
+        const { early } = this.position;
+        if (early > 1) await this.rest(Math.min(longestPause, firstPause * 2 ** early));
       } catch (cause) {
         const error = translated(cause);
         if (!isPassing(error)) return this.subscriber.error(error);
+        this.freeSlot();
         this.restart();
         await this.rest(pause * (0.5 + Math.random() / 2));
         pause = Math.min(longestPause, pause * 2);
@@ -110,67 +118,81 @@ class Following {
   /** One question and its answer. */
   private async turn(): Promise<void> {
     const { queries } = this.options;
-    if (this.index === 0n) return this.read();
-    if (this.isLarge()) return this.isOld() ? this.read() : this.turnOfTree();
+    const { position, range } = this;
+    if (position.index === 0n || (this.isLarge() && this.isOld())) return this.read();
+    this.slot ??= queries.slot();
+    if (this.slot === undefined) return this.poll();
     this.query = new Query();
-    const sent = performance.now();
-    const answer = queries.later(this.range, this.index, this.query, this.heard);
-    if (answer === undefined) return this.poll();
-    this.take(await answer, performance.now() - sent);
-    // One answer that came early is a restored snapshot; many in a row must not become a storm of questions.
-    if (this.early > 1) await this.rest(Math.min(longestPause, firstPause * 2 ** this.early));
-  }
-
-  /** As {@link turn} of a tree so large that it pays to look for what changed. */
-  private async turnOfTree(): Promise<void> {
-    const { queries, keyspace } = this.options;
-    this.query = new Query();
-    const sent = performance.now();
-    const moved = queries.moved(this.range, this.index, this.query, this.heard);
-    if (moved === undefined) return this.poll();
-    const told = await moved;
-    if (!this.follows(told.index, performance.now() - sent)) return;
-    const path = keyspace.path(this.range);
-    this.branches ??= new Branches(this.options, path, this.index);
-    const growth = await this.branches.grow(this.state.level(path), told);
-    if (growth === undefined) {
-      // Too many keys side by side, or no rest between the writes: all of it is one answer, and one state.
-      this.flat = true;
-      this.index = 0n;
-      return;
-    }
-    if (growth.index < told.index) return this.restart();
-    this.index = growth.index;
-    this.news(
-      growth.parts.flatMap(({ covers, pairs }) => this.state.replace(covers, pairs, this.trusted)),
-      growth.index,
-    );
+    if (this.isLarge()) return this.look(await this.blocked(queries.moved(range, position.index, this.query, this.heard)));
+    const seen = await this.blocked(queries.later(range, position.index, this.query, this.heard));
+    if (seen !== undefined) this.tell(seen.pairs, seen.index);
   }
 
   private async read(): Promise<void> {
     this.query = new Query();
     const { pairs, index } = await this.options.queries.now(this.range, this.query, this.heard);
-    this.index = index;
     this.tell(pairs, index);
-    this.trusted = true;
+    this.position.at(index);
     this.branches = undefined;
     this.wholeAt = performance.now();
-    if (this.index < 1n) await this.rest(round);
+    this.wholeIndex = index;
+    if (this.isLarge()) this.flat = !pays(this.state.level(this.options.keyspace.path(this.range)));
+    if (index < 1n) await this.rest(round);
   }
 
-  private take({ pairs, index }: Seen, took: number): void {
-    if (!this.follows(index, took)) return;
-    this.index = index;
-    this.tell(pairs, index);
+  /** The answer where it has news. */
+  private async blocked<T extends { readonly index: bigint }>(answer: Promise<T>): Promise<T | undefined> {
+    const sent = performance.now();
+    this.blockedAt = sent;
+    const told = await answer;
+    this.blockedAt = undefined;
+    const sign = this.position.judge(told.index, performance.now() - sent, this.options.queries.wait);
+    if (sign === 'gap') this.restart();
+    if (sign === 'rest') this.mark();
+    return sign === 'news' ? told : undefined;
   }
 
-  /** Whether an answer has news; where it shows that there was a gap the next question is without an index. */
-  private follows(index: bigint, took: number): boolean {
-    const early = index === this.index && took < this.options.queries.wait * 0.9;
-    this.early = early ? this.early + 1 : 0;
-    if (index < this.index || early) this.restart();
-    else if (index === this.index) this.mark();
-    return index > this.index && !early && this.index > 0n;
+  /** Looks for what changed in a tree that is so large that it pays. */
+  private async look(names: Names | undefined): Promise<void> {
+    if (names === undefined) return;
+    const path = this.options.keyspace.path(this.range);
+    this.branches ??= new Branches(this.options, path, this.wholeIndex);
+    const growth = await this.branches.grow(this.state.level(path), names);
+    if (growth === undefined) {
+      // No rest between the writes: all of it is one answer, and one state.
+      this.flat = true;
+      this.position.index = 0n;
+      return;
+    }
+    const { trusted } = this.position;
+    const changes = growth.parts.flatMap(({ covers, pairs }) => this.state.replace(covers, pairs, trusted));
+    this.position.index = growth.index;
+    this.news(changes, growth.index);
+  }
+
+  /** Asks in regular turns until there is a slot: an agent refuses more connections than it has. */
+  private async poll(): Promise<void> {
+    const { queries } = this.options;
+    while (!this.subscriber.closed) {
+      await this.rest(round - (performance.now() % round));
+      if (this.subscriber.closed) return;
+      this.slot = queries.slot();
+      if (this.slot !== undefined) break;
+      await this.ask();
+    }
+    // What was seen meanwhile has no index to go on from.
+    this.position.index = 0n;
+  }
+
+  private async ask(): Promise<void> {
+    const { gets, keyspace, queries, timeout } = this.options;
+    if ('key' in this.range) {
+      const pair = await gets({ key: keyspace.path(this.range), timeout, abandoned: false });
+      return this.tell(pair === undefined ? [] : [pair], BigInt(pair?.ModifyIndex ?? 0));
+    }
+    this.query = new Query();
+    if ((await queries.index(this.range, this.query, this.heard)) === this.position.index) return this.mark();
+    await this.read();
   }
 
   private isLarge(): boolean {
@@ -183,43 +205,27 @@ class Following {
     return performance.now() - this.wholeAt > longestTrust;
   }
 
-  /** Looks in regular turns until a slot is free: an agent refuses more connections than it has slots. */
-  private async poll(): Promise<void> {
-    const { queries } = this.options;
-    while (!this.subscriber.closed) {
-      await this.rest(round - (performance.now() % round));
-      if (queries.free) break;
-      if (!this.subscriber.closed) await this.look();
-    }
-    // What was seen meanwhile has no index to go on from.
-    this.index = 0n;
-  }
-
-  private async look(): Promise<void> {
-    const { gets, keyspace, queries, timeout } = this.options;
-    if ('key' in this.range) {
-      const pair = await gets({ key: keyspace.path(this.range), timeout, abandoned: false });
-      return this.tell(pair === undefined ? [] : [pair], BigInt(pair?.ModifyIndex ?? 0));
-    }
-    this.query = new Query();
-    if ((await queries.index(this.range, this.query, this.heard)) === this.index) return this.mark();
-    await this.read();
-  }
-
   private restart(): void {
-    this.index = 0n;
-    this.trusted = false;
+    this.position.restart();
     this.flat = false;
   }
 
+  /** An agent keeps the connection of a query that was given up until its wait is over. */
+  private freeSlot(): void {
+    const { longest } = this.options.queries;
+    this.slot?.release(this.blockedAt === undefined ? 0 : longest - (performance.now() - this.blockedAt));
+    this.slot = undefined;
+    this.blockedAt = undefined;
+  }
+
   private tell(pairs: readonly KvPair[], index: bigint): void {
-    this.news(this.state.take(pairs, this.trusted), index);
+    this.news(this.state.take(pairs, this.position.trusted), index);
   }
 
   private news(changes: readonly Change[], index: bigint): void {
     if (this.subscriber.closed) return;
+    if (index > this.revision) this.revision = index;
     if (this.started && changes.length === 0) return this.mark();
-    this.revision = index > this.revision ? index : this.revision;
     const { revision, started } = this;
     this.started = true;
     if (started) this.say({ type: 'patch', changes, revision });

@@ -1,4 +1,5 @@
 /** Reads of single keys, those that come while one is under way in one transaction. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
@@ -25,7 +26,12 @@ const width = 2;
 /** All in the same mode: a transaction has one for all that it reads. */
 export function createGets(cluster: Cluster, keyspace: Keyspace, mode: ReadMode): Coalescer<Get, Got> {
   const reader = new Reader(cluster, keyspace, mode);
-  return coalesce<Get, Got>({ run: gets => reader.run(gets), most: most * width });
+  return coalesce<Get, Got>({
+    run: gets => reader.run(gets),
+    alone: ({ key, timeout }) => reader.alone(key, timeout),
+    most: most * width,
+    turn,
+  });
 }
 
 export interface PairsQuery {
@@ -103,7 +109,8 @@ class Reader {
     }
   }
 
-  private async alone(key: string, timeout: number): Promise<Got> {
+  /** By a plain request. */
+  async alone(key: string, timeout: number): Promise<Got> {
     const { keyspace, query } = this;
     const [pair] = await readPairs(this.cluster, keyspace, { key, query, tree: false, timeout });
     return pair;

@@ -4,7 +4,7 @@ import { asKvError } from '../../errors.js';
 import type { Cluster } from './cluster.js';
 import { backend } from './errors.js';
 import { type Keyspace, ownRecords } from './keyspace.js';
-import { type Answer, parsed } from './wire.js';
+import { type Answer, namesOf, parsed, type Request } from './wire.js';
 
 export interface HealthOptions {
   readonly cluster: Cluster;
@@ -28,11 +28,12 @@ export async function healthOf(options: HealthOptions): Promise<Health> {
   const foreign = keyspace.foreignCount;
   const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
   try {
-    const { filtered } = await strongRead(options);
+    await strongRead(options);
     const latency = performance.now() - started;
-    const [leader, peers, members, token] = await Promise.all(
-      ['/status/leader', '/status/peers', '/agent/members', '/acl/token/self'].map(async path => told(options, path)),
-    );
+    const [names, leader, peers, members, token] = await Promise.all([
+      told(options, namesOf(keyspace.root)),
+      ...['/status/leader', '/status/peers', '/agent/members', '/acl/token/self'].map(async path => told(options, { method: 'GET', path })),
+    ]);
     const servers = membersOf(members);
     const name = (address: string): string => servers.find(server => addressOf(server) === address)?.Name ?? address;
     const leading = leader === undefined ? '' : parsed<string>(leader);
@@ -42,7 +43,7 @@ export async function healthOf(options: HealthOptions): Promise<Health> {
       endpoint: cluster.host,
       ...(leading === '' ? {} : { leader: name(leading) }),
       ...(peers === undefined ? {} : { members: parsed<readonly string[]>(peers).map(name) }),
-      warnings: [...warnings, ...deaf(servers), ...filtering(token, filtered)],
+      warnings: [...warnings, ...deaf(servers), ...filtering(token, names?.filtered === true)],
     };
   } catch (error) {
     return { ok: false, latency: performance.now() - started, endpoint: cluster.host, warnings, error: asKvError(error, { backend }) };
@@ -50,17 +51,15 @@ export async function healthOf(options: HealthOptions): Promise<Health> {
 }
 
 /** @throws KvError */
-export async function strongRead({ cluster, keyspace, timeout }: HealthOptions): Promise<Answer> {
-  const query = { keys: '', separator: '/', consistent: '' };
-  const key = keyspace.key(ownRecords);
-  await cluster.call({ method: 'GET', path: '/kv/{key}', key: `${key}health`, query: { consistent: '' } }, { repeatable: true, timeout });
-  return cluster.call({ method: 'GET', path: '/kv/{key}', key, query }, { repeatable: true, timeout });
+export async function strongRead({ cluster, keyspace, timeout }: HealthOptions): Promise<void> {
+  const request = { method: 'GET', path: '/kv/{key}', key: keyspace.key(`${ownRecords}health`), query: { consistent: '' } } as const;
+  await cluster.call(request, { repeatable: true, timeout });
 }
 
 /** What an endpoint says; undefined where the token is not allowed to hear it, or ACLs are off. */
-async function told({ cluster, timeout }: HealthOptions, path: string): Promise<Answer | undefined> {
+async function told({ cluster, timeout }: HealthOptions, request: Request): Promise<Answer | undefined> {
   try {
-    return await cluster.call({ method: 'GET', path }, { repeatable: true, timeout });
+    return await cluster.call(request, { repeatable: true, timeout });
   } catch (error) {
     if (asKvError(error).code === 'denied') return undefined;
     throw error;

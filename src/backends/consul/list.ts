@@ -20,16 +20,17 @@ export interface ListOptions {
 type PrefixQuery = { readonly prefix: string } & ListQuery;
 
 /** Keys of a level that are read one by one; of more, all that lies below is read instead. */
-const mostOfLevel = 256;
+const mostOfLevel = 1024;
 /** How often a level is read anew because it was written meanwhile. */
 const mostTries = 3;
 
 /** @throws KvError */
 export async function list(query: PrefixQuery, options: ListOptions): Promise<Listing> {
   if (query.depth === undefined) return whole(query, options);
-  const { keyspace } = options;
-  const plain = keyspace.takesPath(keyspace.key(query.prefix));
-  for (let attempt = 1; plain && attempt <= mostTries; attempt++) {
+  const { keyspace, mode } = options;
+  // Two stale reads may be of two servers, and the second of an earlier state.
+  const stepwise = mode !== 'stale' && keyspace.takesPath(keyspace.key(query.prefix));
+  for (let attempt = 1; stepwise && attempt <= mostTries; attempt++) {
     const level = await levelOf(query, query.depth, options);
     if (level !== undefined) return level;
   }

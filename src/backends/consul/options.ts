@@ -29,9 +29,9 @@ export interface ConsulOptions extends RootOptions {
   /** ms: the agents' `session_ttl_min`, where it is not Consul's own 10 000. What is left of a dead writer goes twice as late. */
   sessionTtlMin?: number;
   /**
-   * Connections to one agent that the stores of this process have at most, a fifth of them for calls and the rest for
-   * watches; over that, watches ask in turns. 100 by default: an agent takes 200 from one address at its defaults
-   * (`http_max_conns_per_client`).
+   * Connections to one agent at most: a fifth of them for the calls of this store, the rest for watches, which all stores
+   * of the process share; over that, watches ask in turns. 100 by default: an agent takes 200 from one address at its
+   * defaults (`http_max_conns_per_client`).
    */
   connections?: number;
 }

@@ -1,14 +1,14 @@
 /**
  * Queries: asking for a range, at once or as soon as it differs from what it was at an index.
  *
- * They can be given up at any moment, and the slot of one that blocks is free when the agent has let go of it.
+ * They can be given up at any moment. One that blocks needs a slot.
  */
 import type { Range } from '../../driver.js';
 import type { Asking } from './client.js';
 import type { Cluster } from './cluster.js';
 import { isRefusedPath } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { Slots } from './slots.js';
+import { type Slot, Slots } from './slots.js';
 import { type Answer, type Names, namesIn, namesOf, pairsOf, type Request, type Seen, txnBody, txnPairs } from './wire.js';
 
 export interface QueriesOptions {
@@ -45,11 +45,15 @@ const longestWait = 8000;
 export class Queries {
   /** ms that a query blocks at most, but for what the agent adds: up to 1/16. */
   readonly wait: number;
+  /** ms after which an agent has let go of a query at the latest. */
+  readonly longest: number;
   private readonly options: QueriesOptions;
 
   constructor(options: QueriesOptions) {
     this.options = options;
     this.wait = Math.max(10, Math.min(longestWait, Math.floor(options.silence * 0.75)));
+    // 17/16: Consul adds up to 1/16 of jitter to every wait.
+    this.longest = (this.wait * 17) / 16 + 100;
   }
 
   /** What is there now. */
@@ -72,20 +76,26 @@ export class Queries {
   }
 
   /** The names alone, as {@link later}. */
-  moved(range: Range, index: bigint, query: Query, heard: () => void): Promise<Names> | undefined {
-    return this.block(namesOf(this.options.keyspace.path(range)), index, query, heard)?.then(namesIn);
+  async moved(range: Range, index: bigint, query: Query, heard: () => void): Promise<Names> {
+    return namesIn(await this.block(namesOf(this.options.keyspace.path(range)), index, query, heard));
   }
 
-  /** What is there when it is no longer as it was at the index, or after the wait; undefined where no slot is free. */
-  later(range: Range, index: bigint, query: Query, heard: () => void): Promise<Seen> | undefined {
+  /** What is there when it is no longer as it was at the index, or after the wait. Needs a slot. */
+  async later(range: Range, index: bigint, query: Query, heard: () => void): Promise<Seen> {
     const { keyspace } = this.options;
     const path = keyspace.path(range);
     if (!keyspace.takesPath(path)) {
       const names = this.block(namesOf(keyspace.above(path)), index, query, heard);
-      return names && this.around(range, path, names, query, heard);
+      return this.around(range, path, names, query, heard);
     }
-    const answer = this.block(requestOf(range, path), index, query, heard);
-    return answer?.then(told => ({ pairs: pairsOf(told), index: told.index }));
+    const answer = await this.block(requestOf(range, path), index, query, heard);
+    return { pairs: pairsOf(answer), index: answer.index };
+  }
+
+  /** Leave to block; undefined where there is none. */
+  slot(): Slot | undefined {
+    const { cluster, most } = this.options;
+    return Slots.of(cluster.host).take(most);
   }
 
   /** A range that no URL takes: read by a transaction once what is above it has told its index. */
@@ -100,32 +110,18 @@ export class Queries {
     return this.ask(namesOf(keyspace.takesPath(path) ? path : keyspace.above(path)), query, heard);
   }
 
+  /** Of a leader that has all that was acknowledged: one that was just elected may still be behind. */
   private ask(request: Request, query: Query, heard: () => void): Promise<Answer> {
     const { cluster, timeout } = this.options;
-    return cluster.query(request, { patience: timeout, blocking: false, heard }, query.started);
+    const consistent = { ...request, query: { ...request.query, consistent: '' } };
+    return cluster.query(consistent, { patience: timeout, blocking: false, heard }, query.started);
   }
 
-  private block(request: Request, index: bigint, query: Query, heard: () => void): Promise<Answer> | undefined {
-    const { cluster, most, silence } = this.options;
-    const slot = Slots.of(cluster.host).take(most);
-    if (slot === undefined) return undefined;
-    const longest = (this.wait * 17) / 16;
-    const sent = performance.now();
+  private block(request: Request, index: bigint, query: Query, heard: () => void): Promise<Answer> {
+    const { cluster, silence } = this.options;
     const blocking = { ...request, query: { ...request.query, index: String(index), wait: `${this.wait}ms` } };
-    const answer = cluster.query(blocking, { patience: (longest + silence) / 2, blocking: true, heard }, query.started);
-    answer.then(
-      () => slot.release(0),
-      () => slot.release(longest + 100 - (performance.now() - sent)),
-    );
-    return answer;
-  }
-
-  /** Whether a query could block now. */
-  get free(): boolean {
-    const { cluster, most } = this.options;
-    const slot = Slots.of(cluster.host).take(most);
-    slot?.release(0);
-    return slot !== undefined;
+    const patience = (this.longest + silence) / 2;
+    return cluster.query(blocking, { patience, blocking: true, heard }, query.started);
   }
 }
 

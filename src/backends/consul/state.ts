@@ -12,7 +12,7 @@ interface Known {
 
 export interface Level {
   readonly directories: ReadonlySet<string>;
-  readonly leaves: boolean;
+  readonly leaves: number;
 }
 
 export class State {
@@ -34,15 +34,15 @@ export class State {
     return this.known.map(({ entry }) => entry);
   }
 
-  /** The first level below a prefix, as Consul knows it: its directories, and whether there are keys besides. */
+  /** The first level below a prefix, as Consul knows it: its directories, and how many keys are besides. */
   level(prefix: string): Level {
     const directories = new Set<string>();
-    let leaves = false;
+    let leaves = 0;
     let last = '';
     for (const { pair } of this.known) {
       if (last !== '' && pair.Key.startsWith(last)) continue;
       const end = pair.Key.indexOf('/', prefix.length);
-      if (end === -1) leaves = true;
+      if (end === -1) leaves++;
       else directories.add((last = pair.Key.slice(0, end + 1)));
     }
     return { directories, leaves };

@@ -32,6 +32,8 @@ export interface Client {
   members(sending: Sending): Promise<wire.MembersResponse>;
   watch(): Promise<wire.Duplex<wire.WatchRequest, wire.WatchResponse>>;
   keepAlive(): Promise<wire.Duplex<{ readonly ID: string }, wire.KeepAliveResponse>>;
+  /** The token was refused: the next call fetches another. */
+  logout(): void;
   /** No more calls; those under way go on until they are called off. */
   close(): void;
 }
@@ -129,6 +131,7 @@ function clientOf(host: string, etcd3: Etcd3): Client {
     members: sending => cluster.memberList({}, sending).then(heard),
     watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
     keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
+    logout: () => kv.client.authenticator.invalidateMetadata(),
     close: () => etcd3.close(),
   };
   return client;

@@ -7,8 +7,9 @@
 import { Deadlines } from '../../deadline.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
 import { type Client, openClient } from './client.js';
-import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf, isTokenRefused } from './errors.js';
 import type { Settings } from './options.js';
 import { Sending } from './sending.js';
 
@@ -89,6 +90,7 @@ export class Cluster {
 
   private async attempts<T>({ send, repeatable, timeout }: Request<T>, sending: Sending): Promise<T> {
     const began = performance.now();
+    let loggedOut = false;
     for (let attempt = 1; ; attempt++) {
       const client = this.current ?? (await this.client());
       const sent = performance.now();
@@ -97,6 +99,12 @@ export class Cluster {
       } catch (error) {
         if (KvError.is(error)) throw error;
         const failure = failureOf(error);
+        // Once: etcd does nothing with a token that is older than the rights of its users are.
+        if (!loggedOut && isTokenRefused(error)) {
+          loggedOut = true;
+          client.logout();
+          continue;
+        }
         this.failed(client, failure, timeout >= tellingTimeout && client.heardAt < sent);
         const again = isPassing(failure) && (repeatable || failure.fate === 'unsent') && !this.closed;
         const pause = attempt < this.hosts.length ? 0 : Math.min(longestPause, firstPause * 2 ** (attempt - this.hosts.length));

@@ -6,6 +6,7 @@ import type { DriverCheck, DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import type { Abandonable } from '../../running.js';
 import { type Extent, Turns } from '../../turns.js';
+import { portions } from '../../portions.js';
 import type { Cluster } from './cluster.js';
 import { entryOfPut, failedOf, type LeasedOp, putOf, resultOf, resultsOf, transactionOf } from './codec.js';
 import { backend, translated } from './errors.js';
@@ -142,7 +143,7 @@ export class Committer {
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const wanted = writes.filter(write => !write.abandoned);
     const outcomes: (Outcome | Error)[] = [];
-    for (const batch of batches(wanted)) outcomes.push(...(await this.batch(batch)));
+    for (const batch of portions(wanted, sizeOf, { bytes: mostBytes })) outcomes.push(...(await this.batch(batch)));
     if (wanted.length === writes.length) return outcomes;
     let next = 0;
     return writes.map(write => (write === wanted[next] ? (outcomes[next++] as Outcome | Error) : givenUp()));
@@ -211,23 +212,6 @@ async function leasedOp(op: DriverOp, grant: (ttl: number) => Promise<string>): 
   if (!('put' in op)) return { op };
   if (op.session !== undefined) return { op, lease: BigInt(`0x${op.session.id}`).toString() };
   return typeof op.ttl === 'number' ? { op, lease: await grant(op.ttl) } : { op };
-}
-
-/** Parts that a server takes in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length > 0 && bytes + size > mostBytes) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 /** Bytes, roughly: a key of a compare-and-set stands there three times. */

@@ -1,26 +1,9 @@
 /** Errors: what etcd, gRPC and etcd3 say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+import { type Failure, type Fate, type Verdict, notLoaded as packageNotLoaded, verdictOn } from '../../failure.js';
 import { LoginFailed } from './login.js';
 
 export const backend = 'etcd';
-
-/**
- * What became of a request that failed.
- *
- * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
- */
-export type Fate = 'unsent' | 'refused' | 'unknown';
-
-export interface Failure {
-  readonly code: KvErrorCode;
-  readonly message: string;
-  readonly fate: Fate;
-  /** As gRPC numbers it; undefined where it was not gRPC that said it. */
-  readonly status: number | undefined;
-  readonly cause: unknown;
-}
-
-type Verdict = readonly [RegExp, KvErrorCode, Fate, string];
 
 /** The first whose words are in the error's holds, whatever its number. */
 const verdicts: readonly Verdict[] = [
@@ -52,7 +35,7 @@ const verdicts: readonly Verdict[] = [
 ];
 
 /** By gRPC's number; the rest is internal. */
-const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map([
+const statuses: ReadonlyMap<number | undefined, readonly [KvErrorCode, Fate, string]> = new Map([
   [1, ['unavailable', 'unknown', 'the connection was given up']],
   [2, ['unavailable', 'unknown', 'the connection failed']],
   [3, ['invalid', 'refused', 'etcd refused the request (see cause)']],
@@ -74,11 +57,10 @@ export function failureOf(error: unknown): Failure {
   }
   const text = error instanceof Error ? error.message : String(error);
   const status = statusOf(error, text);
-  const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];
-  if (code !== undefined && fate !== undefined && message !== undefined) return { code, fate, message, status, cause: error };
-  const known = status === undefined ? undefined : statuses.get(status);
-  if (known !== undefined) return { code: known[0], fate: known[1], message: known[2], status, cause: error };
-  return { code: 'internal', fate: 'unknown', message: 'etcd failed (see cause)', status, cause: error };
+  const said = verdictOn(text, verdicts, error);
+  if (said !== undefined) return said;
+  const [code, fate, message] = statuses.get(status) ?? ['internal', 'unknown', 'etcd failed (see cause)'];
+  return { code, fate, message, cause: error };
 }
 
 /** The error that a caller gets. */
@@ -91,11 +73,6 @@ export function translated(error: unknown, detail: KvErrorDetail = {}): KvError 
   return KvError.is(error) ? error : errorOf(failureOf(error), detail);
 }
 
-/** Whether a request may be made again: something in between failed, and not the request itself. */
-export function isPassing({ code, fate }: Failure): boolean {
-  return fate === 'unsent' ? code === 'unavailable' : code === 'unavailable' || code === 'timeout' || code === 'overloaded';
-}
-
 /** Whether a read at a revision came too late, or (after a loss of data) too early. */
 export function isCompacted(error: unknown): boolean {
   const text = error instanceof Error ? String((error.cause as Error | undefined)?.message ?? error.message) : '';
@@ -103,8 +80,8 @@ export function isCompacted(error: unknown): boolean {
 }
 
 /** Whether the token that was sent has lapsed, or was given before the rights were changed. */
-export function isTokenRefused(reason: string): boolean {
-  return /invalid auth token|auth store is old/.test(reason);
+export function isTokenRefused(error: unknown): boolean {
+  return error instanceof Error && /invalid auth token|auth store is old/.test(error.message);
 }
 
 /** Whether a member said that it knows no leader. */
@@ -114,14 +91,7 @@ export function hasNoLeader(error: Error): boolean {
 
 /** Why the package etcd3 could not be loaded. */
 export function notLoaded(error: unknown): KvError {
-  const missing =
-    error instanceof Error &&
-    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
-    error.message.includes("'etcd3'");
-  const message = missing
-    ? 'rxkv/etcd needs the package etcd3: npm install etcd3'
-    : 'the package etcd3 could not be loaded on this machine (see cause)';
-  return new KvError('unsupported', message, { backend, cause: error });
+  return packageNotLoaded(error, backend, 'etcd3');
 }
 
 /** etcd3 wraps gRPC's errors and keeps their number in the text alone. */

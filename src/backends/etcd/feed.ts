@@ -13,7 +13,7 @@ import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
 import type { WatchMessage } from './watch.js';
 import type { Watches } from './watches.js';
-import type { RangeResponse, RequestOp, WatchEvent } from './wire.js';
+import type { Kv, RangeResponse, RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -133,16 +133,19 @@ class Following {
   }
 
   private events(events: readonly WatchEvent[], revision: bigint): void {
-    const changes = events.flatMap(event => this.change(event));
+    const changes: Change[] = [];
+    for (const { type, kv } of events) {
+      const key = this.keyOf(kv);
+      if (key !== undefined) changes.push(type === 'Delete' ? { delete: key } : { put: entryOf(kv, key) });
+    }
     if (changes.length > 0) this.say({ type: 'patch', changes, revision });
     // What was new concerns nobody who looks at this range; there may be more of it, or none.
     else if (this.resuming !== undefined) this.unlessNews(revision);
   }
 
-  private change({ type, kv }: WatchEvent): Change[] {
-    const key = this.options.keyspace.within(this.range, kv.key);
-    if (key === undefined) return [];
-    return [type === 'Delete' ? { delete: key } : { put: entryOf(kv, key) }];
+  private keyOf(kv: Kv): string | undefined {
+    const { range } = this;
+    return 'key' in range ? range.key : this.options.keyspace.within(range, kv.key);
   }
 
   private async listing(): Promise<Pick<Listing, 'entries' | 'revision'>> {

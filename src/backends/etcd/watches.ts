@@ -2,8 +2,9 @@
 import { from, Observable, of, type Subscription, switchMap, timer } from 'rxjs';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { isPassing } from '../../failure.js';
 import type { Cluster } from './cluster.js';
-import { backend, errorOf, failureOf, hasNoLeader, isPassing, isTokenRefused } from './errors.js';
+import { backend, errorOf, failureOf, hasNoLeader, isTokenRefused } from './errors.js';
 import { Watch, type WatchMessage } from './watch.js';
 import { type StreamOwner, WatchStream } from './watch-stream.js';
 import type { KeyRange, WatchResponse } from './wire.js';
@@ -188,13 +189,14 @@ export class Watches {
   }
 
   private refused(stream: WatchStream, watch: Watch | undefined, reason: string): void {
+    const refusal = new Error(reason);
     // A stream has the token that it was opened with, for ever: one that has lapsed needs a call, and a new stream.
-    if (isTokenRefused(reason) && ++this.logins <= mostLogins) {
+    if (isTokenRefused(refusal) && ++this.logins <= mostLogins) {
       this.leave(stream);
       this.opening = from(this.login()).subscribe(() => this.open(0));
       return;
     }
-    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.fail(errorOf(failureOf(new Error(reason))));
+    if (watch !== undefined && this.watches.get(watch.id) === watch) watch.fail(errorOf(failureOf(refusal)));
   }
 
   /** Any call: a new token is fetched when the one that there is is refused. */

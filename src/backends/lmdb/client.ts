@@ -9,8 +9,8 @@ import { preflight } from './preflight.js';
 export interface Database<K, V = Uint8Array<ArrayBuffer>> {
   /** A copy of the bytes, ours to keep. */
   getBinary(key: K): Uint8Array<ArrayBuffer> | undefined;
-  /** The bytes where they are until the next read of anything. */
-  getBinaryFast(key: K): Buffer<ArrayBuffer> | undefined;
+  /** The bytes where they are until the next read of anything: of a large value in the file itself, and then no Buffer. */
+  getBinaryFast(key: K): Uint8Array<ArrayBuffer> | undefined;
   /** To be iterated to its end or left by `break`, within one turn: it pins a snapshot while it is open. */
   getRange(range: {
     readonly start: K;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invalid } from '../../errors.js';
 import type { Inspection } from './inspection.js';
-import { look } from './look.js';
+import { busy, look } from './look.js';
 
 /** Looks that find something wrong must agree, or somebody was writing just then. */
 const looks = 5;
@@ -34,7 +34,9 @@ export async function inspect(path: string): Promise<Inspection> {
   let before: string | undefined;
   for (let count = 1; ; count++) {
     const { inspection, stamp } = look(folder);
-    if (sound.has(inspection.verdict) || (inspection.verdict !== 'busy' && stamp === before) || count === looks) return inspection;
+    const { verdict, path: absolute, files } = inspection;
+    if (sound.has(verdict) || (verdict !== 'busy' && stamp === before)) return inspection;
+    if (count === looks) return { path: absolute, verdict: 'busy', problems: [busy], files };
     before = stamp;
     await delay(pause);
   }

@@ -111,6 +111,15 @@ export const headersOnly: ValueEncoder<Stored> = {
   decode: bytes => stored(bytes, () => nothing),
 };
 
+/** Reads a row from a copy of its own, which the value then shares. */
+export function decodeRow(key: string, bytes: Uint8Array<ArrayBuffer>): Row {
+  const { buffer, byteOffset, length } = bytes;
+  return rowOf(
+    key,
+    stored(asBuffer(bytes), at => new Uint8Array(buffer, byteOffset + at, length - at)),
+  );
+}
+
 export function rowOf(key: string, { value, revision, created, expires, session }: Stored): Row {
   return { key, value, revision, created, expires, session };
 }

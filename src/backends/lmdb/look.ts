@@ -22,7 +22,7 @@ type Found = Pick<Inspection, 'verdict' | 'problems' | 'database' | 'contents'>;
 
 const mostFiles = 100;
 
-const busy: InspectedProblem = {
+export const busy: InspectedProblem = {
   wrong: 'the database was written to faster than it could be read',
   remedy: 'it is in use; stop the writers to have it looked at as a whole',
 };

@@ -1,7 +1,7 @@
 /** A view: one committed state of the folder, read straight from the memory that LMDB maps. */
 import type { LogRecord, ReadRow, Row, SessionRow, View } from '../local/table.js';
 import type { Client } from './client.js';
-import { decodeHead, decodeSession, fits, type Head, hashOf, headersOnly, headKey, rowOf, whole } from './layout.js';
+import { asBuffer, decodeHead, decodeRow, decodeSession, fits, type Head, hashOf, headersOnly, headKey, rowOf } from './layout.js';
 import { decodeGroup } from './log.js';
 
 /**
@@ -28,8 +28,12 @@ export class ClientView implements View {
   row(key: string, options?: ReadRow): Row | undefined {
     // lmdb answers a longer one with a RangeError.
     if (key === '' || !fits(key)) return undefined;
-    const bytes = this.client.rows.getBinaryFast(key);
-    return bytes === undefined ? undefined : rowOf(key, (options?.values === false ? headersOnly : whole).decode(bytes, bytes.length));
+    if (options?.values === false) {
+      const bytes = this.client.rows.getBinaryFast(key);
+      return bytes === undefined ? undefined : rowOf(key, headersOnly.decode(asBuffer(bytes), bytes.length));
+    }
+    const bytes = this.client.rows.getBinary(key);
+    return bytes === undefined ? undefined : decodeRow(key, bytes);
   }
 
   *rows(from: string, to: string | undefined, options?: ReadRow): Iterable<Row> {

@@ -5,8 +5,9 @@
  */
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { isPassing } from '../../failure.js';
 import type { Client, Reply } from './client.js';
-import { backend, isPassing } from './errors.js';
+import { backend } from './errors.js';
 import type { Request, Server } from './server.js';
 import { slotOf } from './slot.js';
 

@@ -9,6 +9,7 @@ import type { DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import type { Abandonable } from '../../running.js';
 import { Turns } from '../../turns.js';
+import { portions } from '../../portions.js';
 import type { Client, Reply } from './client.js';
 import { decode, decodePut, encode, keyOf, type Parts, type Transaction } from './codec.js';
 import { backend, translated } from './errors.js';
@@ -109,7 +110,7 @@ export class Committer {
   /** Carries out a batch, in the order of asking. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const outcomes = new Map<Write, Outcome | Error>();
-    for (const batch of batches(writes)) {
+    for (const batch of portions(writes, sizeOf, { bytes: mostBytes })) {
       const wanted = batch.filter(write => !write.abandoned);
       const answers = await this.send(wanted);
       wanted.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
@@ -166,23 +167,6 @@ export class Committer {
     }
     return { ok: true, results: [{ existed }] };
   }
-}
-
-/** Parts that are sent in one request each. */
-function* batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  let batch: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const size = sizeOf(write);
-    if (batch.length > 0 && bytes + size > mostBytes) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(write);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function sizeOf({ ops }: Write): number {

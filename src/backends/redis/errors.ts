@@ -1,24 +1,8 @@
 /** Errors: what Redis and ioredis say, in our words, and whether the server can have acted on the request. */
-import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
+import { KvError, type KvErrorDetail } from '../../errors.js';
+import { type Failure, type Verdict, notLoaded as packageNotLoaded, verdictOn } from '../../failure.js';
 
 export const backend = 'redis';
-
-/**
- * What became of a request that failed.
- *
- * `unsent`: no server saw it; `refused`: a server saw it and did nothing; `unknown`: it may have been carried out.
- */
-export type Fate = 'unsent' | 'refused' | 'unknown';
-
-export interface Failure {
-  readonly code: KvErrorCode;
-  readonly message: string;
-  readonly fate: Fate;
-  /** The server's or the client's own words, without what we had sent. */
-  readonly cause: unknown;
-}
-
-type Verdict = readonly [RegExp, KvErrorCode, Fate, string];
 
 /** The first whose words are in the error's holds. */
 const verdicts: readonly Verdict[] = [
@@ -66,9 +50,7 @@ const verdicts: readonly Verdict[] = [
 export function failureOf(error: unknown): Failure {
   const text = error instanceof Error ? `${error.message} ${codeOf(error)}` : String(error);
   const cause = stripped(error);
-  const [, code, fate, message] = verdicts.find(([words]) => words.test(text)) ?? [];
-  if (code !== undefined && fate !== undefined && message !== undefined) return { code, fate, message, cause };
-  return { code: 'internal', fate: 'unknown', message: 'Redis failed (see cause)', cause };
+  return verdictOn(text, verdicts, cause) ?? { code: 'internal', fate: 'unknown', message: 'Redis failed (see cause)', cause };
 }
 
 /** The error that a caller gets. */
@@ -79,11 +61,6 @@ export function errorOf(failure: Failure, detail: KvErrorDetail = {}): KvError {
 /** A KvError as it is; anything else in our words. */
 export function translated(error: unknown, detail: KvErrorDetail = {}): KvError {
   return KvError.is(error) ? error : errorOf(failureOf(error), detail);
-}
-
-/** Whether a request may be made again: something in between failed, and not the request itself. */
-export function isPassing({ code }: Pick<Failure, 'code'>): boolean {
-  return code === 'unavailable' || code === 'timeout' || code === 'overloaded';
 }
 
 /** Whether the server has to be sent the script itself. */
@@ -109,14 +86,7 @@ export function notTracked(error: unknown): KvError {
 
 /** Why the package ioredis could not be loaded. */
 export function notLoaded(error: unknown): KvError {
-  const missing =
-    error instanceof Error &&
-    /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String((error as NodeJS.ErrnoException).code)) &&
-    error.message.includes("'ioredis'");
-  const message = missing
-    ? 'rxkv/redis needs the package ioredis: npm install ioredis'
-    : 'the package ioredis could not be loaded on this machine (see cause)';
-  return new KvError('unsupported', message, { backend, cause: error });
+  return packageNotLoaded(error, backend, 'ioredis');
 }
 
 function codeOf(error: Error): string {

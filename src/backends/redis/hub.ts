@@ -6,8 +6,9 @@
  * cut, nobody tells: whoever listens reads everything anew when it is armed.
  */
 import type { Client } from './client.js';
-import { isPassing, notTracked } from './errors.js';
+import { notTracked } from './errors.js';
 import type { KvError } from '../../errors.js';
+import { isPassing } from '../../failure.js';
 import type { Server } from './server.js';
 
 export interface Listener {

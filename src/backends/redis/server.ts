@@ -6,8 +6,9 @@
 import { Deadlines } from '../../deadline.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { type Failure, isPassing } from '../../failure.js';
 import type { Client, Reply } from './client.js';
-import { backend, errorOf, type Failure, failureOf, isPassing } from './errors.js';
+import { backend, errorOf, failureOf } from './errors.js';
 
 export interface Request<T> {
   readonly send: (client: Client) => Promise<T>;

@@ -1,0 +1,45 @@
+/** A write on its way: what it touches, whether it can travel with others, and with how many. */
+import type { DriverCheck, DriverOp } from '../../driver.js';
+import type { Abandonable } from '../../running.js';
+import type { Extent } from '../../turns.js';
+import { portions } from '../../portions.js';
+import { stepBytes } from './wire.js';
+
+export interface Transaction {
+  readonly checks: readonly DriverCheck[];
+  readonly ops: readonly DriverOp[];
+}
+
+/** A transaction on its way. One that was given up before it was sent is not sent any more. */
+export interface Write extends Transaction, Abandonable {
+  /** ms */
+  readonly timeout: number;
+}
+
+/** Writes in one batch: a deletion takes two steps. */
+export const mostWrites = 32;
+/** Bytes in one batch. */
+const mostBytes = 480_000;
+
+/** A put or deletion of one key that nothing else hangs on: what a batch is made of, since one refused step refuses all. */
+export function isPlain({ checks, ops }: Write): boolean {
+  const [op] = ops;
+  if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 0) return false;
+  return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
+}
+
+/** Parts that a server takes in one request each. */
+export function batches(writes: readonly Write[]): Iterable<readonly Write[]> {
+  return portions(writes, sizeOf, { bytes: mostBytes, items: mostWrites });
+}
+
+function sizeOf({ ops: [op] }: Write): number {
+  return op !== undefined && 'put' in op ? stepBytes({ verb: 'set', key: op.put, value: op.value }) : 1000;
+}
+
+export function extentOf({ ops }: Write): Extent {
+  return {
+    keys: ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : [])),
+    prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * A cluster: the session that a store's calls and watches go through, and the next one when it has ended.
+ *
+ * A read is asked again until its deadline. A write is sent again only when no server can have acted on it.
+ */
+import { KvError } from '../../errors.js';
+import { closedError } from '../../running.js';
+import { longestSession } from './capabilities.js';
+import { type Client, openClient } from './client.js';
+import type { Connection } from './connection.js';
+import { backend, failureOf, translated } from './errors.js';
+import type { Settings } from './options.js';
+
+export interface Call<T> {
+  /** @param deadline  by performance.now() */
+  readonly send: (connection: Connection, deadline: number) => Promise<T>;
+  /** Whether sending it twice is the same as sending it once. */
+  readonly repeatable: boolean;
+  /** ms */
+  readonly timeout: number;
+}
+
+/** Where requests go: any session, or one that nodes are to belong to. */
+export interface Line {
+  /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
+  call<T>(call: Call<T>): Promise<T>;
+}
+
+/** Told of what concerns all watches. */
+export interface Follower {
+  /** A connection is live, and something may have been missed before. */
+  reset(): void;
+  alive(): void;
+  event(type: number, path: string, at: number): void;
+}
+
+export interface ClusterOptions {
+  readonly settings: Settings;
+  /** ms that a feed may say nothing */
+  readonly silence: number;
+}
+
+/** ms before a request is made again. */
+export const pause = 5;
+/** ms: whoever waits for a call is told first that it was in vain, in the words for it. */
+export const afterwards = 50;
+
+export class Cluster implements Line {
+  /** Persistent watches, by path, and whether they are of all below it. */
+  readonly trees: Map<string, boolean> = new Map();
+  follower: Follower | undefined;
+  private readonly settings: Settings;
+  private readonly silence: number;
+  private opening: Promise<Client> | undefined;
+  private current: Client | undefined;
+  private holders = 0;
+  private release: (() => void) | undefined;
+  private overdue: NodeJS.Timeout | undefined;
+  private whenEnded: (() => void) | undefined;
+  /** Whether any session has been live. */
+  private greeted = false;
+  private closed = false;
+
+  constructor({ settings, silence }: ClusterOptions) {
+    this.settings = settings;
+    this.silence = silence;
+  }
+
+  get native(): unknown {
+    return this.current?.native;
+  }
+
+  get host(): string {
+    return this.current?.connection.host ?? (this.settings.hosts[0] as string);
+  }
+
+  /** The session in use. @throws KvError */
+  async connection(): Promise<Connection> {
+    if (this.closed) throw closedError(backend);
+    if (this.current !== undefined) return this.current.connection;
+    this.opening ??= this.open();
+    return (await this.opening).connection;
+  }
+
+  /** As {@link Line.call}. */
+  async call<T>({ send, repeatable, timeout }: Call<T>): Promise<T> {
+    const deadline = performance.now() + timeout + afterwards;
+    for (;;) {
+      const connection = this.current?.connection ?? (await this.connection());
+      try {
+        return await send(connection, deadline);
+      } catch (error) {
+        if (KvError.is(error)) throw error;
+        if (this.closed) throw closedError(backend);
+        const { code, fate } = failureOf(error);
+        const passing = code === 'unavailable' || code === 'timeout';
+        if (!passing || (fate === 'unknown' && !repeatable) || performance.now() >= deadline)
+          throw translated(error, fate === 'unknown' && !repeatable ? { outcome: 'unknown' } : {});
+        // What fails at once must not be asked again in the same turn, or nothing would ever change.
+        await delay(pause);
+      }
+    }
+  }
+
+  /** Keeps the process alive, and the session connected, until the function that is returned is called. */
+  hold(): () => void {
+    this.holders++;
+    this.mind();
+    if (this.current === undefined) this.connection().catch(() => undefined);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.holders--;
+      this.mind();
+    };
+  }
+
+  /** Settles once the server has taken leave, or soon after. */
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.overdue);
+    this.release?.();
+    const { current } = this;
+    if (current === undefined) return;
+    await new Promise<void>(resolve => {
+      this.whenEnded = resolve;
+      current.native.close();
+    });
+  }
+
+  private async open(): Promise<Client> {
+    const { settings, silence, trees } = this;
+    // Half of it until a silent peer is left, and the rest to get on with the next.
+    const opened = await openClient(settings, {
+      session: longestSession(settings.tickTime),
+      silence: silence / 2,
+      trees,
+      listener: {
+        established: () => this.established(),
+        cut: () => this.cut(),
+        ended: () => this.ended(),
+        alive: () => this.follower?.alive(),
+        event: (type, path, at) => this.follower?.event(type, path, at),
+      },
+    }).catch((error: unknown) => {
+      this.opening = undefined;
+      throw error;
+    });
+    if (this.closed) {
+      opened.native.close();
+      throw closedError(backend);
+    }
+    this.current = opened;
+    this.mind();
+    return opened;
+  }
+
+  private established(): void {
+    clearTimeout(this.overdue);
+    this.overdue = undefined;
+    if (this.greeted) this.follower?.reset();
+    this.greeted = true;
+  }
+
+  /** A session that has been cut off for as long as it lasts is given up: the server may no longer know what we have seen. */
+  private cut(): void {
+    const { current } = this;
+    if (current === undefined || this.overdue !== undefined) return;
+    this.overdue = setTimeout(() => {
+      this.overdue = undefined;
+      if (this.current === current) current.native.close();
+    }, current.connection.negotiated);
+    if (this.holders === 0) this.overdue.unref();
+  }
+
+  private ended(): void {
+    clearTimeout(this.overdue);
+    this.overdue = undefined;
+    this.release = undefined;
+    this.current = undefined;
+    this.opening = undefined;
+    this.whenEnded?.();
+    if (this.holders > 0 && !this.closed) this.connection().catch(() => undefined);
+  }
+
+  private mind(): void {
+    if (this.holders > 0) this.release ??= this.current?.connection.hold();
+    else {
+      this.release?.();
+      this.release = undefined;
+    }
+  }
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms);
+  });
+}
