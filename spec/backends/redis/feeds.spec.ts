@@ -1,5 +1,6 @@
 /** Feeds: what Redis tells late, in another form, or not at all, and who else writes. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import { retryTransient } from '../../../src/index.js';
 import { text } from '../../../src/text.js';
@@ -77,6 +78,34 @@ describeProgram('redis', 'feeds of Redis', found => {
       await until('the empty state', () => seen.last?.size === 0, { every: 5 });
     }
     expect(seen.error).toBeUndefined();
+  });
+
+  test('guarantee 2: a key that is touched alone, while transactions write it together with another, is never seen without that', async () => {
+    await using scene = new Scene(await startRedis(found));
+    const [store, reader] = [scene.store({ root: 'app' }), scene.store({ root: 'app' })];
+    const toucher = new Redis({ port: scene.server.port, protocol: 2 });
+    let [going, torn, seen] = [true, 0, 0];
+    const watching = reader.watchTree$('').subscribe(tree => {
+      seen++;
+      if (text(tree.get('a')) !== text(tree.get('b'))) torn++;
+    });
+    try {
+      const touching = (async (): Promise<void> => {
+        // Tells that the key was written, and changes nothing that is seen.
+        while (going) await Promise.all(Array.from({ length: 3 }, async () => toucher.pexpire('app/a', 3_600_000)));
+      })();
+      for (let i = 0; i < 1500; i++) {
+        const value = String(i);
+        await store.transaction({ ops: ['a', 'b'].map(put => ({ put, value, ttl: 3_600_000 })) });
+      }
+      going = false;
+      await touching;
+    } finally {
+      toucher.disconnect();
+    }
+    await until('the last transaction', async () => seen > 50);
+    watching.unsubscribe();
+    expect(torn).toBe(0);
   });
 
   test('pitfall 5: SWAPDB, which Redis tells nobody, is seen by the next look at everything', async () => {
