@@ -10,8 +10,8 @@ import type { ZooKeeper } from '../servers/zookeeper.js';
 import { contendersIn, onCalls } from './instruments.js';
 import { Network } from './network.js';
 
-/** ms, of the servers too: half a second makes sessions as short as one. */
-export const tickTime = 500;
+/** ms, of the servers too: a ttl is at least as long, and a busy machine may pause us for half of it. */
+export const tickTime = 1000;
 
 /** The servers of one configuration, and how they are used. */
 export interface Configuration {
