@@ -34,7 +34,7 @@ const schemes: Readonly<Record<ServerName, string>> = {
 export async function command(args: readonly string[], cache: string): Promise<number> {
   const { env } = process;
   if (args.length === 1 && args[0] === 'status') {
-    const found = await provision([...serverNames, 'java'], { env, cache, mirror: false });
+    const found = await provision([...serverNames, 'curator', 'java'], { env, cache, mirror: false });
     return status(Object.values(found), env);
   }
   const names = serverNames.filter(name => args.includes(name));

@@ -285,6 +285,7 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
     for (const tls of [true, { ca }] as const) {
       const began = performance.now();
       await expect(open({ hosts: own.host, tls }).get('k')).rejects.toMatchObject({ code: 'denied' });
+      await expect(open({ hosts: own.host, tls }).lock('job')).rejects.toMatchObject({ code: 'denied' });
       expect(performance.now() - began).toBeLessThan(2000);
     }
     await expect(open({ hosts: own.host }).get('k', { timeout: 500 })).rejects.toMatchObject({ transient: true });

@@ -20,6 +20,8 @@ export interface Listener {
   established(): void;
   /** The connection was lost, or could not be made. */
   cut(): void;
+  /** TLS with this server cannot be had, and trying again will not help. */
+  refused?(fault: Fault): void;
   /** The session is over: nothing more comes. */
   ended(): void;
   /** Something was heard since this was said last. */
@@ -377,7 +379,9 @@ function makeClass(stock: Package): ConnectionClass {
         !/cert|self.signed|altname|alert|EPROTO|wrong version/i.test(`${(error as NodeJS.ErrnoException).code} ${error.message}`)
       )
         return;
-      for (const packet of this.packetQueue.queue.splice(0)) this.tell(packet, new Fault(code.refusedTls, { cause: error }));
+      const fault = new Fault(code.refusedTls, { cause: error });
+      for (const packet of this.packetQueue.queue.splice(0)) this.tell(packet, fault);
+      this.settings.listener.refused?.(fault);
     }
 
     private closed(socket: Socket): void {

@@ -34,6 +34,7 @@ export class SharedSession implements Line {
   private readonly beginning: Promise<Lease>;
   private readonly listeners: Set<(error: KvError) => void> = new Set();
   private established: (() => void) | undefined;
+  private refused: ((error: KvError) => void) | undefined;
   private client: Client | undefined;
   private lease: Lease | undefined;
   private renewing: NodeJS.Timeout | undefined;
@@ -48,15 +49,18 @@ export class SharedSession implements Line {
   constructor(options: SharedSessionOptions) {
     this.options = options;
     const { settings, silence, length } = options;
-    const greeted = new Promise<void>(resolve => {
+    const greeted = new Promise<void>((resolve, reject) => {
       this.established = resolve;
+      this.refused = reject;
     });
+    greeted.catch(() => undefined);
     this.opening = openClient(settings, {
       session: askedFor(length, settings.tickTime),
       silence: silence / 2,
       listener: {
         established: () => this.established?.(),
         cut: () => undefined,
+        refused: fault => this.lose(translated(fault)),
         ended: () => this.ended(),
         alive: () => undefined,
         event: () => undefined,
@@ -212,6 +216,7 @@ export class SharedSession implements Line {
     if (this.lost !== undefined) return;
     this.lost = error;
     clearTimeout(this.lingering);
+    this.refused?.(error);
     clearInterval(this.renewing);
     this.kept?.unsubscribe();
     this.release?.();
