@@ -3,9 +3,10 @@ import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Listing } from '../../driver.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
+import type { Answer, Connection } from './connection.js';
 import { Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { code, getData, type Node, readNodes, sync } from './wire.js';
+import { code, getData, type Node, type Request, readNodes, sync } from './wire.js';
 
 export interface Get extends Abandonable {
   readonly key: string;
@@ -26,25 +27,17 @@ export function createGets(options: GetsOptions): Coalescer<Get, Listing> {
   return coalesce<Get, Listing>({ run: gets => run(options, gets), most });
 }
 
-async function run({ cluster, keyspace, strong }: GetsOptions, gets: readonly Get[]): Promise<(Listing | Error)[]> {
+async function run(options: GetsOptions, gets: readonly Get[]): Promise<(Listing | Error)[]> {
   const wanted = gets.filter(get => !get.abandoned);
-  const paths = wanted.map(({ key }) => keyspace.path(key));
-  const [only] = paths;
+  const [only] = wanted;
   if (only === undefined) return gets.map(() => new Error('given up'));
-  const timeout = Math.max(...wanted.map(get => get.timeout));
-  const { nodes, zxid } = await cluster.call({
-    send: async (connection, deadline) => {
-      // Both travel together, and are answered in this order.
-      const synced = strong ? connection.send(sync(only), deadline) : undefined;
-      synced?.catch(() => undefined);
-      const { value, zxid: at } = await (paths.length === 1
-        ? lone(connection.send(getData(only), deadline))
-        : connection.send(readNodes(paths), deadline));
-      await synced;
-      return { nodes: value, zxid: at };
-    },
+  if (gets.length === 1) return [await one(options, only)];
+  const { cluster, keyspace, strong } = options;
+  const paths = wanted.map(({ key }) => keyspace.path(key));
+  const { value: nodes, zxid } = await cluster.call({
+    send: (connection, deadline) => synced(connection, deadline, strong, paths[0] as string, readNodes(paths)),
     repeatable: true,
-    timeout,
+    timeout: Math.max(...wanted.map(get => get.timeout)),
   });
   let next = 0;
   return gets.map(get =>
@@ -52,14 +45,27 @@ async function run({ cluster, keyspace, strong }: GetsOptions, gets: readonly Ge
   );
 }
 
-async function lone(answer: Promise<{ value: Node; zxid: bigint }>): Promise<{ value: (Node | number)[]; zxid: bigint }> {
+async function one({ cluster, keyspace, strong }: GetsOptions, { key, timeout }: Get): Promise<Listing | Error> {
+  const path = keyspace.path(key);
   try {
-    const { value, zxid } = await answer;
-    return { value: [value], zxid };
+    const { value, zxid } = await cluster.call({
+      send: (connection, deadline) => synced(connection, deadline, strong, path, getData(path)),
+      repeatable: true,
+      timeout,
+    });
+    return listingOf(keyspace, key, value, zxid);
   } catch (error) {
-    if (error instanceof Fault && error.code === code.noNode) return { value: [code.noNode], zxid: error.zxid };
+    const { cause } = translated(error);
+    if (cause instanceof Fault && cause.code === code.noNode) return { entries: [], revision: cause.zxid };
     throw error;
   }
+}
+
+/** Both travel together, and are answered in this order. */
+function synced<T>(connection: Connection, deadline: number, strong: boolean, path: string, request: Request<T>): Promise<Answer<T>> {
+  if (!strong) return connection.send(request, deadline);
+  const before = connection.send(sync(path), deadline);
+  return Promise.all([connection.send(request, deadline), before]).then(([answer]) => answer);
 }
 
 function listingOf(keyspace: Keyspace, key: string, node: Node | number, revision: bigint): Listing | Error {
