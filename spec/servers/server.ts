@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Guardian, guard } from './guardian.js';
 import { createLog } from './log.js';
+import { untilStopped } from './stopped.js';
 import { until } from './until.js';
 
 export interface Server extends AsyncDisposable {
@@ -30,7 +31,7 @@ export interface Server extends AsyncDisposable {
   kill(): Promise<void>;
   /** Kills it and starts it on the same ports, with its data or without; resolves when it answers. */
   restart(data: 'kept' | 'lost'): Promise<void>;
-  /** SIGSTOP: it keeps its connections, takes new ones (the kernel does), and says nothing. */
+  /** SIGSTOP: from when this returns it keeps its connections, takes new ones (the kernel does), and says nothing. */
   pause(): void;
   /** SIGCONT. */
   resume(): void;
@@ -150,6 +151,7 @@ class Process implements Server {
   pause(): void {
     this.#mustRun();
     this.#child?.kill('SIGSTOP');
+    if (this.pid !== undefined) untilStopped(this.pid);
   }
 
   resume(): void {
