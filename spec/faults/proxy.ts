@@ -3,6 +3,7 @@
  *
  * It knows nothing of protocols: bytes, pieces and connections are all it sees.
  */
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Server as Door, type Socket, createServer } from 'node:net';
 import { type Direction, type Ending, type Faults, noFaults } from './faults.js';
@@ -55,7 +56,7 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /**
- * Starts a proxy before `target` (host:port), on a free port; it listens when this returns.
+ * Starts a proxy before `target` (host:port), on a free port, which stays its own; it listens when this returns.
  *
  * @example
  * await using proxy = startProxy(etcd.host);
@@ -80,7 +81,7 @@ export function startProxy(target: string): Proxy {
     const link = createLink({ client, target: at, faults, tally, closed: () => links.delete(link) });
     links.add(link);
   };
-  let door: Door | undefined = createDoor(take).listen(0);
+  let door: Door | undefined = openDoor(take);
   const { port } = door.address() as AddressInfo;
 
   const lanes = (direction: Direction | 'both'): ReturnType<typeof noFaults>['up'][] =>
@@ -153,6 +154,23 @@ export function startProxy(target: string): Proxy {
       while (links.size > 0) await new Promise(resolve => setImmediate(resolve));
     },
   };
+}
+
+// Below what kernels hand out for outgoing connections, and below the ports of servers (spec/servers/ports.ts), so that nobody
+// takes the port of a proxy while its door is closed.
+const first = 10_000;
+const end = 15_000;
+
+/** A door on a free port, which listens when this returns. */
+function openDoor(take: (client: Socket) => void): Door {
+  for (let tries = 0; tries < 1000; tries++) {
+    const door = createDoor(take);
+    // A port that is taken has no address, and says so later, too.
+    const taken = (): void => undefined;
+    door.on('error', taken).listen(randomInt(first, end));
+    if (door.address() !== null) return door.off('error', taken);
+  }
+  throw new Error(`no free port between ${first} and ${end}`);
 }
 
 /** Node listens at once only where no host is given, so on all addresses: strangers are turned away when they come. */
