@@ -1,11 +1,10 @@
 /** Errors of etcd: what each is to a caller, and whether the server can have acted. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { errorOf, failureOf, hasNoLeader, isCompacted, isTokenRefused, notLoaded, translated } from '../../../src/backends/etcd/errors.js';
 import { LoginFailed } from '../../../src/backends/etcd/login.js';
 import { KvError } from '../../../src/index.js';
 import { isPassing } from '../../../src/failure.js';
+import { withoutClient } from '../process.js';
 
 describe('a failure', () => {
   test.each([
@@ -59,13 +58,7 @@ describe('a failure', () => {
 
 describe('the package etcd3', () => {
   test('that is missing is unsupported with the first call, and the message says what to install', async () => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('without-etcd3.mjs', import.meta.url))], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
-    const code = await new Promise(resolve => child.once('close', resolve));
-    expect(code).toBe(0);
+    const text = await withoutClient('etcd', 'etcd3');
     expect(text.trim().split('\n')).toEqual(['made etcd', 'unsupported: rxkv/etcd needs the package etcd3: npm install etcd3']);
   });
 

@@ -1,34 +1,13 @@
 /** The end of a process: by itself once its store is closed, whatever was under way, and whether or not the servers answer. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { etcdUsers, startEtcd } from '../../servers/etcd.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
+import { closing, type Process, startProcess } from '../process.js';
 import { Scene } from './scene.js';
 
-interface Process {
-  readonly child: ChildProcess;
-  readonly printed: () => string;
-}
-
 function start(options: object): Process {
-  const program = fileURLToPath(new URL('process.mjs', import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => (text += part));
-  return { child, printed: () => text };
-}
-
-/** Tells it to close; ms from then to its end. */
-async function closing({ child, printed }: Process): Promise<number> {
-  await until('it to be live', () => printed().includes('live'));
-  child.stdin?.write('close\n');
-  await until('it to say closed', () => printed().includes('closed'));
-  const closed = performance.now();
-  await until('its end', () => child.exitCode === 0);
-  return performance.now() - closed;
+  return startProcess(new URL('process.mjs', import.meta.url), options);
 }
 
 describeProgram('etcd', 'the end of a process', found => {

@@ -1,40 +1,19 @@
 /** Processes of their own: one that ends by itself, one that is stopped while it holds a lock, one without ioredis. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { startRedis } from '../../servers/redis.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
+import { closing, type Process, startProcess, withoutClient } from '../process.js';
 import { Scene } from './scene.js';
 
-interface Process {
-  readonly child: ChildProcess;
-  readonly printed: () => string;
-}
-
-function start(script: string, options: object): Process {
-  const program = fileURLToPath(new URL(script, import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'inherit'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => (text += part));
-  return { child, printed: () => text };
-}
-
-/** Tells it to close; ms from then to its end. */
-async function closing({ child, printed }: Process): Promise<number> {
-  await until('it to be live', () => printed().includes('live'));
-  child.stdin?.write('close\n');
-  await until('it to say closed', () => printed().includes('closed'));
-  const closed = performance.now();
-  await until('its end', () => child.exitCode === 0);
-  return performance.now() - closed;
+function start(options: object): Process {
+  return startProcess(new URL('process.mjs', import.meta.url), options);
 }
 
 describeProgram('redis', 'processes on Redis', found => {
   test('pitfall 29: after close() a process ends by itself, and leaves no connection and no record but those of its keys', async () => {
     await using scene = new Scene(await startRedis(found));
-    expect(await closing(start('process.mjs', { hosts: scene.server.host }))).toBeLessThan(1000);
+    expect(await closing(start({ hosts: scene.server.host }))).toBeLessThan(1000);
     const clients = async (): Promise<number> =>
       String(await scene.server.command(['CLIENT', 'LIST']))
         .trim()
@@ -50,7 +29,7 @@ describeProgram('redis', 'processes on Redis', found => {
 
   test('one whose server hangs: close() settles in time, and what it held lapses', async () => {
     await using scene = new Scene(await startRedis(found));
-    const running = start('process.mjs', { hosts: scene.server.host, timeout: 1000 });
+    const running = start({ hosts: scene.server.host, timeout: 1000 });
     await until('it to be live', () => running.printed().includes('live'));
     scene.server.pause();
     try {
@@ -67,7 +46,7 @@ describeProgram('redis', 'processes on Redis', found => {
 
   test('a holder that is stopped beyond its ttl: another acquires in time with a higher fence, and once it goes on its writes are refused', async () => {
     await using scene = new Scene(await startRedis(found));
-    const holder = start('process.mjs', { hosts: scene.server.host, ttl: 600 });
+    const holder = start({ hosts: scene.server.host, ttl: 600 });
     await until('it to be live', () => holder.printed().includes('live'));
     const store = scene.store({ root: 'app' });
     holder.child.kill('SIGSTOP');
@@ -83,8 +62,8 @@ describeProgram('redis', 'processes on Redis', found => {
   }, 30_000);
 
   test('without the package ioredis the first call says what to install, and nothing before it fails', async () => {
-    const { child, printed } = start('without-ioredis.mjs', {});
-    await until('its end', () => child.exitCode === 0);
-    expect(printed()).toBe('made redis\nunsupported: rxkv/redis needs the package ioredis: npm install ioredis\n');
+    expect(await withoutClient('redis', 'ioredis')).toBe(
+      'made redis\nunsupported: rxkv/redis needs the package ioredis: npm install ioredis\n',
+    );
   });
 });
