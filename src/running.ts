@@ -86,3 +86,8 @@ export class Running<Parts> {
 export function closedError(backend: string): KvError {
   return new KvError('closed', 'the store is closed', { backend });
 }
+
+/** What becomes of a request that was abandoned before it was sent; its caller has been told already. */
+export function givenUpError(backend: string): KvError {
+  return new KvError('timeout', 'given up before it was sent', { backend });
+}

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
+import { givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { isBound, type KnownOp, type Plan, planOf, type Put, refusalOf, resultsOf } from './codec.js';
@@ -46,7 +47,7 @@ export class Committer {
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
     return this.turns.take(extentOf(write), () => {
-      if (write.abandoned) return Promise.reject(givenUp());
+      if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isPlain(write) ? this.together(write) : this.alone(write);
     });
   }
@@ -68,7 +69,7 @@ export class Committer {
           return { op, session, absent: false };
         }),
       );
-      if (write.abandoned) throw givenUp();
+      if (write.abandoned) throw givenUpError(backend);
       const outcome = await this.send(checks, ops, timeout);
       if (!outcome.ok) ending(end());
       return outcome;
@@ -169,13 +170,13 @@ export class Committer {
     const outcomes = new Map<Write, Outcome | Error>();
     const wanted = writes.filter(write => !write.abandoned);
     await Promise.all([...batches(wanted)].map(async batch => this.batch(batch, outcomes)));
-    return writes.map(write => outcomes.get(write) ?? givenUp());
+    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
   }
 
   private async lone(write: Write): Promise<Outcome> {
     const outcomes = new Map<Write, Outcome | Error>();
     await this.batch([write], outcomes);
-    const outcome = outcomes.get(write) ?? givenUp();
+    const outcome = outcomes.get(write) ?? givenUpError(backend);
     if (outcome instanceof Error) throw outcome;
     return outcome;
   }
@@ -222,8 +223,4 @@ export class Committer {
     }
     await this.batch(left, outcomes);
   }
-}
-
-function givenUp(): KvError {
-  return new KvError('timeout', 'given up before it was sent', { backend });
 }

@@ -4,7 +4,7 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
+import { type Abandonable, givenUpError } from '../../running.js';
 import { type Extent, Turns } from '../../turns.js';
 import { portions } from '../../portions.js';
 import type { Cluster } from './cluster.js';
@@ -64,7 +64,7 @@ export class Committer {
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
     return this.turns.take(extentOf(write), () => {
-      if (write.abandoned) return Promise.reject(givenUp());
+      if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isSimple(write) ? this.together(write) : this.leased(write);
     });
   }
@@ -78,7 +78,7 @@ export class Committer {
       return lease;
     };
     const ops = await Promise.all(write.ops.map(async op => leasedOp(op, grant)));
-    if (write.abandoned) throw givenUp();
+    if (write.abandoned) throw givenUpError(backend);
     const outcome = await this.send(write, ops);
     if (!outcome.ok) for (const lease of leases.values()) this.ending(this.revoke(lease, write.timeout));
     return outcome;
@@ -146,7 +146,7 @@ export class Committer {
     for (const batch of portions(wanted, sizeOf, { bytes: mostBytes })) outcomes.push(...(await this.batch(batch)));
     if (wanted.length === writes.length) return outcomes;
     let next = 0;
-    return writes.map(write => (write === wanted[next] ? (outcomes[next++] as Outcome | Error) : givenUp()));
+    return writes.map(write => (write === wanted[next] ? (outcomes[next++] as Outcome | Error) : givenUpError(backend)));
   }
 
   private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
@@ -232,8 +232,4 @@ function extentOf({ ops }: Write): Extent {
 /** The queue that a contender enters: those of one store stand in it in the order of asking. */
 function queueOf({ put, session }: Extract<DriverOp, { put: string }>): string[] {
   return session !== undefined && put.startsWith(ownRecords) ? [put.slice(0, put.lastIndexOf('/') + 1)] : [];
-}
-
-function givenUp(): KvError {
-  return new KvError('timeout', 'given up before it was sent', { backend });
 }

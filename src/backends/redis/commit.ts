@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import type { Abandonable } from '../../running.js';
+import { type Abandonable, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import { portions } from '../../portions.js';
 import type { Client, Reply } from './client.js';
@@ -60,7 +60,7 @@ export class Committer {
     const prefixes = ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : []));
     if (keys.size + prefixes.length > 1) return Promise.reject(severalSlots());
     return this.turns.take({ keys: [...keys], prefixes }, async () => {
-      if (write.abandoned) throw givenUp();
+      if (write.abandoned) throw givenUpError(backend);
       if (only !== undefined && 'deletePrefix' in only) return this.fell(only.deletePrefix, write);
       for (const op of ops) if ('put' in op && op.session !== undefined) await this.sessions.check(op.session, write.timeout);
       return this.alone(write);
@@ -115,7 +115,7 @@ export class Committer {
       const answers = await this.send(wanted);
       wanted.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
     }
-    return writes.map(write => outcomes.get(write) ?? givenUp());
+    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
   }
 
   private async send(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
@@ -175,14 +175,10 @@ function sizeOf({ ops }: Write): number {
 
 /** @throws KvError where that write was refused */
 function known(outcome: Outcome | Error | undefined): Outcome {
-  if (outcome === undefined || outcome instanceof Error) throw outcome ?? givenUp();
+  if (outcome === undefined || outcome instanceof Error) throw outcome ?? givenUpError(backend);
   return outcome;
 }
 
 function severalSlots(): KvError {
   return new KvError('unsupported', "several keys of a cluster at once need a root with a hash tag, as root: '{my-app}'", { backend });
-}
-
-function givenUp(): KvError {
-  return new KvError('timeout', 'given up before it was sent', { backend });
 }

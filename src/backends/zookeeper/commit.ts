@@ -5,6 +5,7 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
+import { givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import { batches, extentOf, isOverwrite, isNamed, isSimple, type Put, timeoutOf, type Write } from './batch.js';
 import type { Line } from './cluster.js';
@@ -53,7 +54,7 @@ export class Committer {
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
     return this.turns.take(extentOf(write), () => {
-      if (write.abandoned) return Promise.reject(givenUp());
+      if (write.abandoned) return Promise.reject(givenUpError(backend));
       if (isSimple(write)) return this.together(write);
       return this.placed(write);
     });
@@ -67,7 +68,7 @@ export class Committer {
       try {
         place = await shared.placeFor(write);
         if (place === undefined) return await this.alone(write, cluster);
-        if (write.abandoned) throw givenUp();
+        if (write.abandoned) throw givenUpError(backend);
         const outcome = await this.alone(write, place);
         if (outcome.ok) place.keep(write.ops, outcome.results);
         return outcome;
@@ -90,7 +91,7 @@ export class Committer {
       const answers = await this.batch(batch);
       batch.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
     }
-    return writes.map(write => outcomes.get(write) ?? givenUp());
+    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
   }
 
   private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
@@ -169,7 +170,7 @@ export class Committer {
     const timeout = timeoutOf(attempts.map(({ write }) => write));
     const deadline = performance.now() + timeout;
     for (let attempt = 0; attempt < tries && (attempt === 0 || performance.now() < deadline); attempt++) {
-      if (attempts.every(({ write }) => write.abandoned)) throw givenUp();
+      if (attempts.every(({ write }) => write.abandoned)) throw givenUpError(backend);
       const plan = new Plan(keyspace, await this.read(attempts, line, timeout));
       const made = attempts.map(({ write, trees }) => this.plan(plan, write, trees));
       const size = sizeOfMulti(plan.steps, settings.acl);
@@ -276,8 +277,4 @@ interface Planned {
 
 function attemptOf(write: Write): Attempt {
   return { write, trees: new Map() };
-}
-
-function givenUp(): KvError {
-  return new KvError('timeout', 'given up before it was sent', { backend });
 }
