@@ -7,3 +7,10 @@ const longest = 2 ** 31 - 1;
 export function after$(ms: number): Observable<unknown> {
   return ms <= longest ? timer(ms) : timer(longest).pipe(switchMap(() => after$(ms - longest)));
 }
+
+/** Resolves after `ms`, for those who wait between two tries of a request; less than 25 days. */
+export function delay(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms);
+  });
+}

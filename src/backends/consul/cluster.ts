@@ -4,6 +4,7 @@
  * A read is asked again, of another agent and then of all of them again, until its deadline. A write is sent again only
  * where no server has carried it out.
  */
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { type Failure, isPassing } from '../../failure.js';
@@ -156,10 +157,4 @@ export class Cluster {
     if (this.closed) return closedError(backend);
     return errorOf(failure, !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {});
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

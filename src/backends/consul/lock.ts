@@ -5,13 +5,13 @@
  * Consul's own way of locking take the same key below the same directory. Whoever takes it leaves the queue in the same
  * transaction; the index of that is the fence.
  */
-import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, Subscription, switchMap, throwError, timer } from 'rxjs';
+import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, Subscription, switchMap } from 'rxjs';
+import { untilSessionEnds } from '../../contender.js';
 import type { Feed, Grant, Holder, Range, Session } from '../../driver.js';
 import { sameBytes } from '../../entry.js';
 import { Sharing } from '../../sharing.js';
 import type { Cluster } from './cluster.js';
 import { Contender, type Transactor } from './contender.js';
-import { translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { fold, type Line, lockKey, untold } from './line.js';
 import { type Answer, type Step, txnBody } from './wire.js';
@@ -118,9 +118,3 @@ export class Locks implements Transactor {
 }
 
 const empty = new Uint8Array(0);
-
-/** A cut is no loss while the session stands, and the session tells when it does not: go on trying. */
-function untilSessionEnds(error: unknown, attempt: number): Observable<number> {
-  const known = translated(error);
-  return known.transient ? timer(Math.min(1000, 25 * 2 ** attempt)) : throwError(() => known);
-}

@@ -5,6 +5,7 @@
  * only when no server can have seen it.
  */
 import { Deadlines } from '../../deadline.js';
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { type Failure, isPassing } from '../../failure.js';
@@ -163,10 +164,4 @@ export class Cluster {
     this.current = undefined;
     this.at = (this.at + 1) % this.hosts.length;
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -3,6 +3,7 @@
  *
  * Not ioredis' own: that sends a write again whose connection broke.
  */
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { isPassing } from '../../failure.js';
@@ -80,7 +81,7 @@ export class Cluster {
         this.stale();
         asking = false;
         host = undefined;
-        await pause(mapPause);
+        await delay(mapPause);
       }
     }
   }
@@ -200,10 +201,4 @@ function nameOf(address: string, from: string): string {
 function withoutOutcome(error: KvError): KvError {
   if (!KvError.is(error) || error.outcome === undefined) return error;
   return new KvError(error.code, error.message, { backend, cause: error.cause });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -6,6 +6,7 @@
  * if nothing but that was written meanwhile. Else it is read again, together with what was written.
  */
 import { Observable, type Subscriber, Subscription, timer } from 'rxjs';
+import { delay } from '../../delay.js';
 import type { Change, Feed, Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { translated } from './errors.js';
@@ -140,7 +141,7 @@ class Following {
         }
         this.failing = true;
         this.full = true;
-        await pause(pauseAfterFailure);
+        await delay(pauseAfterFailure);
       }
     }
     this.working = false;
@@ -248,10 +249,4 @@ class Following {
     if (this.indexes && gone.length > 0) forget(servers, keyspace, gone, timeout);
     this.news.clear();
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

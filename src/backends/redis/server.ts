@@ -4,6 +4,7 @@
  * A read is asked again until its deadline. A write is sent again only when no server can have acted on it.
  */
 import { Deadlines } from '../../deadline.js';
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { type Failure, isPassing } from '../../failure.js';
@@ -165,10 +166,4 @@ function fateOf(error: unknown, sent: boolean): Failure {
     ? { code: error.code, message: error.message, fate: 'unknown', cause: error.cause }
     : failureOf(error);
   return sent ? failure : { ...failure, fate: 'unsent' };
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -3,6 +3,7 @@
  *
  * A read is asked again until its deadline. A write is sent again only when no server can have acted on it.
  */
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { longestSession } from './capabilities.js';
@@ -191,10 +192,4 @@ export class Cluster implements Line {
       this.release = undefined;
     }
   }
-}
-
-export function delay(ms: number): Promise<void> {
-  return new Promise(resolve => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { Observable, type Subscriber } from 'rxjs';
+import { delay } from '../../delay.js';
 import type { Grant, Session } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import { delay } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend, Fault, isFault, translated } from './errors.js';
 import { ancestorsOf, childOf, type Keyspace } from './keyspace.js';

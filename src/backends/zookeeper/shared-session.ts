@@ -4,11 +4,12 @@
  * It is lost at the deadline, whatever the server says later: by then others may hold what it held.
  */
 import type { Subscription } from 'rxjs';
+import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { keep$, Lease, momentOf, systemClock } from '../../lease.js';
 import { askedFor, countedOn } from './capabilities.js';
 import { type Client, openClient } from './client.js';
-import { afterwards, type Call, delay, type Line, pause } from './cluster.js';
+import { afterwards, type Call, type Line, pause } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend, failureOf, translated } from './errors.js';
 import type { Settings } from './options.js';
