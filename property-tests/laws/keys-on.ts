@@ -16,8 +16,9 @@ export function keysOn({ open }: Backend, parameters: Runs = {}): void {
   let other: Store;
   beforeAll(async () => {
     place = await open();
-    store = createStore(place.connect());
-    other = createStore(place.connect());
+    // A watch that lingers would begin with what the last case left.
+    store = createStore(place.connect(), { linger: 0 });
+    other = createStore(place.connect(), { linger: 0 });
   });
   afterAll(async () => {
     await Promise.all([store.close(), other.close()]);

@@ -58,14 +58,17 @@ export class Queries {
 
   /** What is there now. */
   async now(range: Range, query: Query, heard: () => void): Promise<Seen> {
-    const path = this.options.keyspace.path(range);
-    if (!this.options.keyspace.takesPath(path)) return this.around(range, path, this.names(path, query, heard), query, heard);
+    const { keyspace } = this.options;
+    const path = keyspace.path(range);
+    const taken = keyspace.takesPath(path);
     try {
+      if (!taken) return await this.around(range, path, this.names(path, query, heard), query, heard);
       const answer = await this.ask(requestOf(range, path), query, heard);
       return { pairs: pairsOf(answer), index: answer.index };
     } catch (error) {
-      if (!isRefusedPath(error)) throw error;
-      this.options.keyspace.refusesPath(path);
+      const asked = taken ? path : keyspace.above(path);
+      if (!isRefusedPath(error) || asked === keyspace.root) throw error;
+      keyspace.refusesPath(asked);
       return this.now(range, query, heard);
     }
   }
