@@ -106,7 +106,11 @@ describe('a folder in good health', () => {
         locks: [{ root: 'app/', name: 'jobs/nightly', fence: lock.fence, waiting: 1 }],
       },
     });
-    expect(inspection.contents?.revision).toBe((await store.list('')).revision);
+    // The file may show a commit a moment before the store that makes it does.
+    await until(
+      async () => (await store.list('')).revision === inspection.contents?.revision,
+      'the store to be at the revision that is told',
+    );
     waiting.unsubscribe();
     await lock.release();
     await until(async () => (await inspect(path)).contents?.sessions.live === 0, 'the sessions to end');

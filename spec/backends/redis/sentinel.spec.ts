@@ -48,12 +48,13 @@ describeProgram('redis', 'Redis behind sentinels', found => {
       // The old master comes back as a replica; nobody writes to it.
       if (fault === 'killed') await first.start();
       else first.resume();
-      await until('it to follow', async () => ((await first.command(['ROLE'])) as unknown[])[0] === 'slave');
+      // Sentinels take their time to make a replica of it.
+      await until('it to follow', async () => ((await first.command(['ROLE'])) as unknown[])[0] === 'slave', { within: 45_000 });
       await wrote(store, 'later');
       await until('the watch to see it', () => tree?.has('later') === true);
       expect(pairsOf(await store.list(''))).toEqual(pairsOf(tree ?? []));
       watching.unsubscribe();
-    }, 60_000);
+    }, 90_000);
   }
 
   test('pitfall 21: what a fail-over loses is seen as the state that there is, also where revisions go back', async () => {
