@@ -38,6 +38,7 @@ export const everydaySubset: Selection = {
     'electing › of many candidates one leads; when it leaves the next takes over, and its fence is higher',
     'leaders › a take-over is told, and who comes late hears the leader of now',
     'close › guarantee 12: locks are released, so that others get them at once',
+    'unanswered › calls reject as transient while cut off, in time, and are answered again afterwards',
     'unanswered › a write whose answer never came says outcome unknown, and is not sent again',
     'unanswered › guarantee 12: close() settles in time though the connection is hanging',
     'faults › guarantee 3: a cut shorter than silence is mended without an error',

@@ -73,8 +73,8 @@ export const electing: Topic = {
     proof('elect$ says false before it completes at close()', async ({ connect, record, limit, expect }) => {
       const { store, whole } = await connect();
       const campaign = record(store.elect$('office', { id: 'me' }));
-      const waiting = record(store.elect$('office', { id: 'too' }));
       const elected = await campaign.next(leads, 'the election');
+      const waiting = record(store.elect$('office', { id: 'too' }));
       await waiting.first('its first word');
       await settles(whole.close(), 'close()', limit);
       await campaign.completes('the campaign of a closed store');

@@ -205,6 +205,7 @@ class Following {
       if ('key' in this.range || !consistent) return;
       await watches.barrier();
       if (this.stale.size === 0) return;
+      if (!this.life.closed) this.alive();
       const asked = new Set(keys);
       if (keys.length <= most && [...this.stale].every(key => asked.has(key))) return;
       hot = keys.length <= mostHot ? keys : [];

@@ -1,10 +1,11 @@
 /** Listing: at once where that keeps nobody waiting, else name by name. */
-import { filter, firstValueFrom, type Observable } from 'rxjs';
+import { filter, firstValueFrom, type Observable, throwError, timeout as inTime } from 'rxjs';
 import type { Feed, Listing, ListQuery, Range } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
 import type { Reply } from './client.js';
 import { deeper } from './codec.js';
+import { backend } from './errors.js';
 import { type Found, foundOf } from './get.js';
 import type { Keyspace } from './keyspace.js';
 import { list, prune } from './scripts.js';
@@ -52,7 +53,7 @@ export class Lister {
       const contents = await listAtOnce(servers, keyspace, query, timeout);
       if (contents !== undefined) return listingOf(contents);
     }
-    return this.watched(query).catch(async (error: unknown) => {
+    return this.watched(query, timeout).catch(async (error: unknown) => {
       if (!keyspace.oneSlot || !KvError.is(error) || error.code !== 'unsupported') throw error;
       // A server that does not tell what changes while we look: then all at once, however long others wait.
       const contents = await listAtOnce(servers, keyspace, query, timeout, true);
@@ -60,9 +61,11 @@ export class Lister {
     });
   }
 
-  /** What a watch of it would say first. */
-  private async watched(query: PrefixQuery): Promise<Listing> {
-    const said = await firstValueFrom(this.options.feed$({ prefix: query.prefix }).pipe(filter(message => message.type === 'reset')));
+  /** What a watch of it would say first, which says of each step that it was made. */
+  private async watched(query: PrefixQuery, timeout: number): Promise<Listing> {
+    const late = (): Observable<never> => throwError(() => new KvError('timeout', `list: no step within ${timeout} ms`, { backend }));
+    const steps$ = this.options.feed$({ prefix: query.prefix }).pipe(inTime({ each: timeout, with: late }));
+    const said = await firstValueFrom(steps$.pipe(filter(message => message.type === 'reset')));
     const { depth } = query;
     const { entries, revision } = said;
     if (depth === undefined) return { entries, revision };
