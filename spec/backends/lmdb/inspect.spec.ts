@@ -88,7 +88,12 @@ describe('a folder in good health', () => {
       path,
       verdict: 'healthy',
       problems: [],
-      files: ['data.mdb', 'lock.mdb'].map(name => ({ name, kind: 'file', bytes: expect.any(Number), modified: expect.any(Date) })),
+      files: ['data.mdb', 'lock.mdb', 'marks'].map(name => ({
+        name,
+        kind: name === 'marks' ? 'folder' : 'file',
+        bytes: expect.any(Number),
+        modified: expect.any(Date),
+      })),
       database: {
         format: 2,
         pageSize: 4096,
@@ -143,8 +148,9 @@ describe('a folder in good health', () => {
   test('is read and never touched: not made, not written, not locked', async () => {
     const path = await database();
     const state = (): unknown =>
-      readdirSync(path).map(name => {
+      readdirSync(path, { recursive: true, encoding: 'utf8' }).map(name => {
         const file = join(path, name);
+        if (statSync(file).isDirectory()) return [name, statSync(file).mtimeMs];
         return [name, createHash('sha256').update(readFileSync(file)).digest('hex'), statSync(file).mtimeMs];
       });
     const before = state();
@@ -415,7 +421,7 @@ describe('a folder of somebody else', () => {
     symlinkSync(path, link);
     const { verdict, files } = await inspect(link);
     expect(verdict).toBe('healthy');
-    expect(files.map(({ name }) => name)).toEqual(['data.mdb', 'lock.mdb', 'notes.txt']);
+    expect(files.map(({ name }) => name)).toEqual(['data.mdb', 'lock.mdb', 'marks', 'notes.txt']);
     const crowded = folders.fresh();
     cpSync(path, crowded, { recursive: true });
     for (let i = 0; i < 300; i++) writeFileSync(join(crowded, `a${i}`), '');

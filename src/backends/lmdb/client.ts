@@ -1,9 +1,12 @@
 /** The client: the package lmdb as we use it, its folder, and the five databases that we keep in there. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Crossing } from './crossing.js';
+import { use } from './environments.js';
 import { notLoaded, translated } from './errors.js';
 import { type Expiry, expiryKeys, headersOnly, numberKeys, type Owned, ownedKeys, type Stored, textKeys, whole } from './layout.js';
 import { preflight } from './preflight.js';
+import { claim } from './schema.js';
 
 /** One of the databases of an environment: an ordered map on disk. */
 export interface Database<K, V = Uint8Array<ArrayBuffer>> {
@@ -35,7 +38,7 @@ export interface Client {
   readonly expiries: Database<Expiry>;
   readonly owned: Database<Owned>;
   readonly sessions: Database<string>;
-  /** Revision, compaction and the count of commits, in one record that has that count as its version. */
+  /** Where the store stands, in one record that has the number of the last commit as its version. */
   readonly meta: Database<string>;
   /** Makes the next read see what was committed until now, by whomever. */
   refresh(): void;
@@ -100,23 +103,32 @@ type Open = (options: object) => Environment;
 /**
  * Opens the folder, making it (readable by its owner only) where it is absent.
  *
- * @throws KvError `unsupported` without the package lmdb, `invalid` where the folder holds what is no LMDB
- *   database, `denied` without the permission
+ * @throws KvError `unsupported` without the package lmdb, or for a folder that a newer version of this one wrote;
+ *   `invalid` where the folder holds what is no LMDB database, `denied` without the permission, `unavailable` while a
+ *   process writes to it that does not get done
  */
-export async function openClient(path: string): Promise<Client> {
+export async function openClient(path: string, crossing: Crossing): Promise<Client> {
   const open = await load();
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    await preflight(path);
-    const environment = open({ path, ...settings });
-    try {
-      return clientOf(environment);
-    } catch (error) {
-      await environment.close();
-      throw error;
-    }
+    return await use(path, dataFile(path), async () => {
+      await preflight(path);
+      return crossing.open(() => opened(open({ path, ...settings }), path));
+    });
   } catch (error) {
     throw translated(error, path);
+  }
+}
+
+/** Its databases are made, or found, while nobody else opens or writes. */
+async function opened(environment: Environment, path: string): Promise<Client> {
+  try {
+    const client = clientOf(environment);
+    claim(client, path);
+    return client;
+  } catch (error) {
+    await environment.close();
+    throw error;
   }
 }
 

@@ -8,9 +8,9 @@ import type { Observable } from 'rxjs';
 import type { Batch, Table, View } from '../local/table.js';
 import { type Client, dataFile, openClient } from './client.js';
 import { bootId, monotonic, wall } from './clock.js';
+import { Crossing } from './crossing.js';
 import { closed, commitFailure, translated } from './errors.js';
 import { createNews, type News } from './news.js';
-import { claim } from './schema.js';
 import { checkSpace } from './space.js';
 import { ClientView, headOf } from './view.js';
 import { carryOut, compaction, type Plan, planOf } from './write.js';
@@ -43,14 +43,13 @@ const compactedAtOnce = 4000;
  *   that a newer version of this package wrote
  */
 export async function openTable(options: TableOptions): Promise<Table> {
-  const client = await openClient(options.path);
+  const crossing = new Crossing(options.path);
   try {
-    claim(client, options.path);
+    return new DiskTable(await openClient(options.path, crossing), crossing, options);
   } catch (error) {
-    await client.close();
-    throw translated(error, options.path);
+    crossing.end();
+    throw error;
   }
-  return new DiskTable(client, options);
 }
 
 class DiskTable implements Table {
@@ -60,14 +59,16 @@ class DiskTable implements Table {
   readonly wall: () => number = wall;
   readonly monotonic: () => number = monotonic;
   private readonly client: Client;
+  private readonly crossing: Crossing;
   private readonly path: string;
   private readonly history: number;
   private readonly news: News;
   private readonly readers: NodeJS.Timeout;
   private closing: Promise<void> | undefined;
 
-  constructor(client: Client, { path, history }: TableOptions) {
+  constructor(client: Client, crossing: Crossing, { path, history }: TableOptions) {
     this.client = client;
+    this.crossing = crossing;
     this.path = path;
     this.history = history;
     this.native = client.native;
@@ -99,9 +100,11 @@ class DiskTable implements Table {
   }
 
   private async write(decide: (view: ClientView) => Plan | undefined): Promise<void> {
-    for (let lost = 0; ; lost++) {
-      if (await (lost < optimistic ? this.writeUnlessLate(decide) : this.writeLocked(decide))) break;
-    }
+    await this.crossing.write(async () => {
+      for (let lost = 0; ; lost++) {
+        if (await (lost < optimistic ? this.writeUnlessLate(decide) : this.writeLocked(decide))) break;
+      }
+    });
     this.news.look();
   }
 
@@ -184,6 +187,7 @@ class DiskTable implements Table {
     let timer: NodeJS.Timeout | undefined;
     // Goes on by itself when patience ends: lmdb closes once its last write is through.
     const over = this.client.close().catch(() => {});
+    void over.then(() => this.crossing.end());
     await Promise.race([over, new Promise<void>(resolve => (timer = setTimeout(resolve, patience)))]);
     clearTimeout(timer);
   }
