@@ -131,65 +131,36 @@ export function replaceRange(tree: Tree, from: string | undefined, to: string | 
  */
 export function walkChanges(before: Tree, after: Tree, visit: Visit): boolean {
   if (before === after) return true;
-  // Where nothing was rotated both have the same key on top, and then the sides compare by themselves.
-  if (before !== undefined && after !== undefined && before.entry.key === after.entry.key) {
-    return (
-      walkChanges(before.left, after.left, visit) &&
-      (before.entry === after.entry || visit(before.entry, after.entry) !== false) &&
-      walkChanges(before.right, after.right, visit)
-    );
-  }
-  return walkPieces(before, after, visit);
+  const { key } = ((after ?? before) as Node).entry;
+  const { left, entry, right } = parted(before, key);
+  return (
+    walkChanges(left, after?.left, visit) &&
+    (entry === after?.entry || visit(entry, after?.entry) !== false) &&
+    walkChanges(right, after?.right, visit)
+  );
 }
 
 type Visit = (previous: Entry | undefined, entry: Entry | undefined) => unknown;
 
-/** What a walk has still to see of a tree, next piece last: a whole subtree, or an entry alone. */
-type Pieces = (Node | Entry)[];
+/** A tree taken apart at a key, which it need not have. */
+type Parts = Pick<Node, 'left' | 'right'> & { readonly entry?: Entry };
 
-/** The same for trees that were rotated against each other. */
-function walkPieces(before: Tree, after: Tree, visit: Visit): boolean {
-  const [old, now] = [before, after].map(tree => (tree === undefined ? [] : [tree])) as [Pieces, Pieces];
-  for (;;) {
-    const was = old.at(-1);
-    const is = now.at(-1);
-    if (was === undefined && is === undefined) return true;
-    const left = wholeSize(was);
-    const right = wholeSize(is);
-    if (was === is) {
-      old.pop();
-      now.pop();
-    } else if (left > 0 || right > 0) {
-      // The larger is opened first: so a subtree that both have comes to lie on top of both at one time.
-      open(left >= right ? old : now);
-    } else {
-      const order = orderOf(was as Entry | undefined, is as Entry | undefined);
-      if (order <= 0) old.pop();
-      if (order >= 0) now.pop();
-      if (visit(order <= 0 ? (was as Entry) : undefined, order >= 0 ? (is as Entry) : undefined) === false) return false;
-    }
+/**
+ * Where nothing was rotated the key is on top, and the tree is its own parts. Else only the way to the key is
+ * made anew, without balancing it: a walk drops it again, and finds what both trees share as it was.
+ */
+function parted(tree: Tree, key: string): Parts {
+  if (tree === undefined) return nothing;
+  if (tree.entry.key === key) return tree;
+  if (key < tree.entry.key) {
+    const { left, entry, right } = parted(tree.left, key);
+    return { left, entry, right: node(tree.entry, right, tree.right) };
   }
+  const { left, entry, right } = parted(tree.right, key);
+  return { left: node(tree.entry, tree.left, left), entry, right };
 }
 
-/** 0 for an entry alone, and where nothing is left. */
-function wholeSize(piece: Node | Entry | undefined): number {
-  return piece !== undefined && 'entry' in piece ? piece.size : 0;
-}
-
-/** Breaks the whole subtree that comes next into its left side, its own entry, and its right side. */
-function open(pieces: Pieces): void {
-  const { left, entry, right } = pieces.pop() as Node;
-  if (right !== undefined) pieces.push(right);
-  pieces.push(entry);
-  if (left !== undefined) pieces.push(left);
-}
-
-/** Which of two comes first: below 0 the first one does. What is there comes before what is not. */
-function orderOf(a: Entry | undefined, b: Entry | undefined): number {
-  if (b === undefined) return -1;
-  if (a === undefined) return 1;
-  return a.key < b.key ? -1 : a.key === b.key ? 0 : 1;
-}
+const nothing: Parts = { left: undefined, right: undefined };
 
 function node(entry: Entry, left: Tree, right: Tree): Node {
   return { entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
