@@ -43,26 +43,29 @@ export function get(tree: Tree, key: string): Entry | undefined {
  * The tree with the entry in it; the very same tree when it already holds one that `same` accepts in its place,
  * which by default is this object.
  */
-export function insert(tree: Tree, entry: Entry, same: (was: Entry, entry: Entry) => boolean = Object.is): Node {
-  if (tree === undefined) return node(entry, undefined, undefined);
-  if (entry.key < tree.entry.key) {
-    const left = insert(tree.left, entry, same);
-    return left === tree.left ? tree : balance(tree.entry, left, tree.right);
-  }
-  if (entry.key === tree.entry.key) return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
-  const right = insert(tree.right, entry, same);
-  return right === tree.right ? tree : balance(tree.entry, tree.left, right);
+export function insert(tree: Tree, entry: Entry, same: Same = Object.is): Node {
+  // A tree with an entry in it is not empty.
+  return changed(tree, entry.key, entry, same) as Node;
 }
 
 /** The tree without the key; the very same tree when it was not there. */
 export function remove(tree: Tree, key: string): Tree {
-  if (tree === undefined) return undefined;
+  return changed(tree, key, undefined, Object.is);
+}
+
+type Same = (was: Entry, entry: Entry) => boolean;
+
+function changed(tree: Tree, key: string, entry: Entry | undefined, same: Same): Tree {
+  if (tree === undefined) return entry && node(entry, undefined, undefined);
   if (key < tree.entry.key) {
-    const left = remove(tree.left, key);
+    const left = changed(tree.left, key, entry, same);
     return left === tree.left ? tree : balance(tree.entry, left, tree.right);
   }
-  if (key === tree.entry.key) return glue(tree.left, tree.right);
-  const right = remove(tree.right, key);
+  if (key === tree.entry.key) {
+    if (entry === undefined) return glue(tree.left, tree.right);
+    return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
+  }
+  const right = changed(tree.right, key, entry, same);
   return right === tree.right ? tree : balance(tree.entry, tree.left, right);
 }
 
@@ -198,20 +201,14 @@ function link(entry: Entry, left: Tree, right: Tree): Node {
   return node(entry, left, right);
 }
 
-/** One tree of two that are in balance with each other: the heavier one gives the entry in the middle. */
+/** One tree of two that are in balance with each other. */
 function glue(left: Tree, right: Tree): Tree {
   if (left === undefined) return right;
   if (right === undefined) return left;
-  if (left.size > right.size) {
-    const last = edge(left, 'right');
-    return balance(last, remove(left, last.key), right);
-  }
-  const first = edge(right, 'left');
+  const first = firstOf(right);
   return balance(first, left, remove(right, first.key));
 }
 
-function edge(tree: Node, side: 'left' | 'right'): Entry {
-  let at = tree;
-  for (let next = at[side]; next !== undefined; next = at[side]) at = next;
-  return at.entry;
+function firstOf({ left, entry }: Node): Entry {
+  return left === undefined ? entry : firstOf(left);
 }
