@@ -1,4 +1,4 @@
-import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { filter, type OperatorFunction, scan } from 'rxjs';
 import { checkKnown } from '../known.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, type DiffOptions, type TreeChange, type TreeDelta } from './change.js';
@@ -37,19 +37,16 @@ export function checkedDiff(where: string, options: DiffOptions): Required<DiffO
 }
 
 function batched({ by, initial: first }: Required<DiffOptions>): OperatorFunction<Snapshot, TreeDelta> {
+  const next = (last: TreeDelta | undefined, snapshot: Snapshot): TreeDelta => {
+    const initial = last === undefined;
+    const changes = initial && first === 'skip' ? none : changesBetween(last?.snapshot, snapshot, by);
+    return { changes, initial, directory: snapshot.directory, revision: snapshot.revision, snapshot };
+  };
   return source =>
-    defer(() => {
-      let before: Snapshot | undefined;
-      return source.pipe(
-        map((snapshot): TreeDelta => {
-          const initial = before === undefined;
-          const changes = initial && first === 'skip' ? none : changesBetween(before, snapshot, by);
-          before = snapshot;
-          return { changes, initial, directory: snapshot.directory, revision: snapshot.revision, snapshot };
-        }),
-        filter(({ changes, initial }) => initial || changes.length > 0),
-      );
-    });
+    source.pipe(
+      scan<Snapshot, TreeDelta, undefined>(next, undefined),
+      filter(({ changes, initial }) => initial || changes.length > 0),
+    );
 }
 
 const none: readonly TreeChange[] = /* @__PURE__ */ Object.freeze([]);
