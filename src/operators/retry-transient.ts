@@ -54,7 +54,16 @@ export interface RetryOptions {
  * ).subscribe(paint);
  */
 export function retryTransient<T>(options: RetryOptions = {}): MonoTypeOperatorFunction<T> {
-  const { first, most, factor, healthy, jitter, onRetry, random } = checked(options);
+  checkKnown(options, names, 'retryTransient()');
+  const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry = () => {}, random = Math.random } = options;
+  const { most = Math.max(30_000, first) } = options;
+  checkNumber('first', first, 1, longestTimer);
+  checkNumber('most', most, first, longestTimer);
+  checkNumber('factor', factor, 1, Number.MAX_VALUE);
+  checkNumber('healthy', healthy, 0, longestTimer);
+  checkChoice('retryTransient()', 'jitter', jitter, ['full', 'none']);
+  checkFunction('random', random);
+  checkFunction('onRetry', onRetry);
   return source =>
     defer(() => {
       let failures = 0;
@@ -92,20 +101,6 @@ const shortest = 50;
 const longestTimer = 2_147_483_647;
 
 const names = ['first', 'most', 'factor', 'healthy', 'jitter', 'onRetry', 'random'];
-
-function checked(options: RetryOptions): Required<RetryOptions> {
-  checkKnown(options, names, 'retryTransient()');
-  const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry = () => {}, random = Math.random } = options;
-  const { most = Math.max(30_000, first) } = options;
-  checkNumber('first', first, 1, longestTimer);
-  checkNumber('most', most, first, longestTimer);
-  checkNumber('factor', factor, 1, Number.MAX_VALUE);
-  checkNumber('healthy', healthy, 0, longestTimer);
-  checkChoice('retryTransient()', 'jitter', jitter, ['full', 'none']);
-  checkFunction('random', random);
-  checkFunction('onRetry', onRetry);
-  return { first, most, factor, healthy, jitter, random, onRetry };
-}
 
 function checkNumber(option: string, value: number, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;
