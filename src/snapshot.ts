@@ -5,7 +5,7 @@ import { type Child, type Entry, renamed, sameEntry } from './entry.js';
 import { KvError } from './errors.js';
 import { depthOf, prefixEnd, trim } from './key.js';
 import { applied, inKeyOrder, reconciled } from './reconcile.js';
-import { fromSorted, get, insert, iterate, remove, sizeOf, type Tree, walkChanges } from './tree.js';
+import { fromSorted, get, iterate, set, sizeOf, type Tree, walkChanges } from './tree.js';
 
 /**
  * A directory with all that is below it, at one revision.
@@ -74,8 +74,7 @@ export function applyChanges(snapshot: Snapshot, changes: readonly Change[], rev
 
 /** As {@link applyChanges}, of changes that have each key once; the rest of it would fill a small bundle. */
 export function changed(snapshot: Snapshot, changes: readonly EntryChange[], revision: bigint): Snapshot {
-  const step = (tree: Tree, { key, entry }: EntryChange): Tree =>
-    entry === undefined ? remove(tree, key) : insert(tree, entry, sameEntry);
+  const step = (tree: Tree, { key, entry }: EntryChange): Tree => set(tree, key, entry, sameEntry);
   return successor(snapshot, changes.reduce(step, treeOf(snapshot)), revision);
 }
 

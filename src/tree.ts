@@ -45,27 +45,28 @@ export function get(tree: Tree, key: string): Entry | undefined {
  */
 export function insert(tree: Tree, entry: Entry, same: Same = Object.is): Node {
   // A tree with an entry in it is not empty.
-  return changed(tree, entry.key, entry, same) as Node;
+  return set(tree, entry.key, entry, same) as Node;
 }
 
 /** The tree without the key; the very same tree when it was not there. */
 export function remove(tree: Tree, key: string): Tree {
-  return changed(tree, key, undefined, Object.is);
+  return set(tree, key, undefined, Object.is);
 }
 
 type Same = (was: Entry, entry: Entry) => boolean;
 
-function changed(tree: Tree, key: string, entry: Entry | undefined, same: Same): Tree {
+/** {@link insert} where there is an entry, else {@link remove}. */
+export function set(tree: Tree, key: string, entry: Entry | undefined, same: Same): Tree {
   if (tree === undefined) return entry && node(entry, undefined, undefined);
   if (key < tree.entry.key) {
-    const left = changed(tree.left, key, entry, same);
+    const left = set(tree.left, key, entry, same);
     return left === tree.left ? tree : balance(tree.entry, left, tree.right);
   }
   if (key === tree.entry.key) {
     if (entry === undefined) return glue(tree.left, tree.right);
     return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
   }
-  const right = changed(tree.right, key, entry, same);
+  const right = set(tree.right, key, entry, same);
   return right === tree.right ? tree : balance(tree.entry, tree.left, right);
 }
 
