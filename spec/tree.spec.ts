@@ -115,6 +115,20 @@ describe('tree', () => {
     // Two changes, each on a path of about 14 nodes in either tree; the trees have 10 000.
     expect(opened).toBeLessThan(100);
   });
+
+  test('a walk between trees that were rotated against each other opens what is new alone', () => {
+    let opened = 0;
+    const before = fromSorted(numbered(10_000));
+    // Always at the end: the right side is rotated over and over, up to the top.
+    const added = Array.from({ length: 12_000 }, (_, i) => entry(`z${i + 10_000}`));
+    const after = added.reduce<Tree>((to, one) => insert(to, one), before);
+    const watched = watching(() => opened++);
+
+    expect(after?.entry.key).not.toBe(before?.entry.key);
+    expect(visits(watched(before), watched(after))).toHaveLength(12_000);
+    // The 12 000, and a path of about 14 nodes in either tree.
+    expect(opened).toBeLessThan(12_100);
+  });
 });
 
 /** Trees that tell when the sides of a node are looked at; what two trees share is shared by what is made of them. */

@@ -56,10 +56,10 @@ export function isKey(key: string): boolean {
   }
 }
 
-/** How many segments a key has. */
-export function depthOf(key: string): number {
+/** How many segments a key has from position `from` on. */
+export function depthOf(key: string, from = 0): number {
   let depth = 1;
-  for (let at = key.indexOf('/'); at !== -1; at = key.indexOf('/', at + 1)) depth++;
+  for (let at = key.indexOf('/', from); at !== -1; at = key.indexOf('/', at + 1)) depth++;
   return depth;
 }
 
@@ -89,7 +89,8 @@ export function decodeSegment(segment: string): string {
   return segment.replaceAll('%2F', '/').replaceAll('%25', '%');
 }
 
-function trim(path: string): string {
+/** As users may write it: a leading slash and trailing ones dropped, and nothing checked. */
+export function trim(path: string): string {
   let end = path.length;
   while (end > 0 && path[end - 1] === '/') end--;
   return path.slice(path[0] === '/' && end > 0 ? 1 : 0, end);

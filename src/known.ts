@@ -2,45 +2,37 @@
 import { invalid } from './errors.js';
 import { kindOf } from './kind.js';
 
-/** What others call it, in lower case, by what it is called here: far apart as letters, near in meaning. */
-export type Synonyms = ReadonlyMap<string, readonly string[]>;
-
 /**
  * Checks that `given` is an object with no other options than the `known` ones. One that is undefined counts as
  * left out, and so does `given` itself.
  *
  * @param where  whose options they are, for the message: "etcd()"
+ * @param meant  which of the known names somebody probably meant by another; the nearest by default
  * @throws KvError `invalid`: `unknown option "host" of etcd(): did you mean "hosts"?`
  */
-export function checkKnown(given: unknown, known: readonly string[], where: string, synonyms?: Synonyms): void {
+export function checkKnown(given: unknown, known: readonly string[], where: string, meant: Meant = nearest): void {
   if (given === undefined) return;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalid(`the options of ${where} are an object, not ${kindOf(given)}`);
   }
   for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && !known.includes(name)) throw invalid(`unknown option "${name}" of ${where}: ${hint(name, known, synonyms)}`);
+    if (value !== undefined && !known.includes(name))
+      throw invalid(`unknown option "${name}" of ${where}: ${hint(meant(name, known), known)}`);
   }
 }
 
-/** The one of `known` that was probably meant by `name`; undefined where none is near. */
-export function nearest(name: string, known: readonly string[], synonyms?: Synonyms): string | undefined {
-  const written = name.toLowerCase();
-  const same = known.find(candidate => synonyms?.get(candidate)?.includes(written));
-  if (same !== undefined) return same;
-  let best: string | undefined;
+type Meant = (name: string, known: readonly string[]) => string | undefined;
+
+/** The one of `known` that takes the fewest letters to change; undefined where none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   // Over half of the letters wrong is another word, and so are more than a few.
-  let most = Math.min(Math.max(2, Math.ceil(name.length / 2)), 6);
-  for (const candidate of known) {
-    const distance = editDistance(written, candidate.toLowerCase(), most);
-    if (distance > most) continue;
-    best = candidate;
-    most = distance - 1;
-  }
-  return best;
+  const most = Math.min(Math.max(2, Math.ceil(name.length / 2)), 6);
+  const distances = known.map(candidate => editDistance(name.toLowerCase(), candidate.toLowerCase(), most));
+  const least = Math.min(...distances);
+  return least > most ? undefined : known[distances.indexOf(least)];
 }
 
-function hint(name: string, known: readonly string[], synonyms: Synonyms | undefined): string {
-  const near = nearest(name, known, synonyms);
+function hint(near: string | undefined, known: readonly string[]): string {
   if (near !== undefined) return `did you mean "${near}"?`;
   return known.length === 0 ? 'it has none' : `known are ${known.map(candidate => `"${candidate}"`).join(', ')}`;
 }

@@ -34,8 +34,8 @@ export function mapKeys(driver: Driver, mapping: KeyMapping): Driver {
     get native() {
       return driver.native;
     },
-    ...(driver.linger === undefined ? {} : { linger: driver.linger }),
-    ...(driver.local === undefined ? {} : { local: driver.local }),
+    linger: driver.linger,
+    local: driver.local,
     start: context => {
       layout.logger = context.logger;
       driver.start(context);
@@ -43,11 +43,10 @@ export function mapKeys(driver: Driver, mapping: KeyMapping): Driver {
     ready: call => driver.ready(call),
     list: async (query, call) => {
       const listing = await driver.list({ ...query, ...layout.range(query) }, call);
-      const { directories } = listing;
       return {
         ...listing,
         entries: layout.seenEntries(listing.entries),
-        ...(directories === undefined ? {} : { directories: directories.flatMap(key => layout.seenKeys(key)) }),
+        directories: listing.directories?.flatMap(key => layout.seenKeys(key)),
       };
     },
     commit: async ({ checks, ops }, call) =>

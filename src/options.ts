@@ -1,7 +1,8 @@
 /** Options of drivers: as all are checked, knowing besides what other clients call them. */
-import { checkKnown, nearest as nearestKnown, type Synonyms } from './known.js';
+import { checkKnown, nearest as nearestKnown } from './known.js';
 
-const meant: Synonyms = new Map([
+// What others call it, in lower case, by what it is called here: far apart as letters, near in meaning.
+const synonyms: ReadonlyMap<string, readonly string[]> = new Map([
   ['hosts', ['endpoint', 'endpoints', 'url', 'urls', 'address', 'addresses', 'server', 'servers', 'nodes', 'connectionstring', 'port']],
   ['root', ['prefix', 'namespace', 'basepath', 'directory', 'chroot', 'keyprefix']],
   ['auth', ['username', 'password', 'user', 'token', 'credentials']],
@@ -17,10 +18,11 @@ const meant: Synonyms = new Map([
  * @throws KvError `invalid`: `unknown option "endpoint" of etcd(): did you mean "hosts"?`
  */
 export function checkOptions(given: unknown, known: readonly string[], where: string): void {
-  checkKnown(given, known, where, meant);
+  checkKnown(given, known, where, nearest);
 }
 
-/** The one of `known` that was probably meant by `name`; undefined where none is near. */
+/** The one of `known` that was probably meant by `name`, near in meaning or as letters; undefined where none is. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  return nearestKnown(name, known, meant);
+  const written = name.toLowerCase();
+  return known.find(candidate => synonyms.get(candidate)?.includes(written)) ?? nearestKnown(name, known);
 }

@@ -5,11 +5,13 @@
  * `created` among them holds; its `created` is the fence. When its record goes (released, ended with its
  * session, deleted by hand) the next in line holds.
  */
-import { defer, distinctUntilChanged, from, map, Observable, retry, scan, switchMap, throwError } from 'rxjs';
+import { defer, distinctUntilChanged, from, map, Observable, retry, switchMap, throwError } from 'rxjs';
 import { Contenders, recordGone, untilSessionEnds } from './contender.js';
 import type { Driver, Feed, Grant, Holder, Range, Session } from './driver.js';
 import { type Entry, sameBytes } from './entry.js';
+import { reflect$ } from './reflect.js';
 import type { Sharing } from './sharing.js';
+import type { Snapshot } from './snapshot.js';
 
 export interface Queue {
   /** As {@link Driver.acquire$}. */
@@ -19,7 +21,7 @@ export interface Queue {
 }
 
 export interface QueueOptions {
-  readonly feed$: (range: Range) => Observable<Feed>;
+  readonly feed$: (range: Range, since?: bigint) => Observable<Feed>;
   readonly sharing: Sharing;
   readonly timeout: number;
   /** Told of releases that go on after an unsubscribe. */
@@ -28,19 +30,22 @@ export interface QueueOptions {
 
 /** The contenders of one lock, and who of them holds it. */
 interface Line {
-  readonly contenders: ReadonlyMap<string, Entry>;
+  readonly contenders: Snapshot;
   readonly head: Entry | undefined;
 }
 
 /**
  * @example
- * const queue = createQueue(driver, { feed$: range => driver.feed$(range), sharing, timeout: 5000, ending });
+ * const queue = createQueue(driver, { feed$: (range, since) => driver.feed$(range, since), sharing, timeout: 5000, ending });
  */
 export function createQueue(driver: Pick<Driver, 'list' | 'commit'>, { feed$, sharing, timeout, ending }: QueueOptions): Queue {
   const contenders = new Contenders({ commit: driver.commit.bind(driver), timeout });
 
   function line$(directory: string): Observable<Line> {
-    return sharing.of(`queue ${directory}`, () => feed$({ prefix: `${directory}/` }).pipe(scan(fold, nobody), skipMarks()));
+    const prefix = `${directory}/`;
+    return sharing.of(`queue ${directory}`, () =>
+      reflect$(directory, since => feed$({ prefix }, since)).pipe(map(contenders => ({ contenders, head: headOf(contenders) }))),
+    );
   }
 
   function acquire$(session: Session, directory: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant> {
@@ -100,7 +105,7 @@ class Place {
   look({ contenders, head }: Line, missing: (key: string) => Promise<boolean>): Observable<'behind' | Entry> {
     return new Observable(subscriber => {
       const mine = contenders.get(this.key);
-      if (mine === undefined) return this.verify(missing).subscribe({ error: (error: unknown) => subscriber.error(error) });
+      if (mine?.leased !== true) return this.verify(missing).subscribe({ error: (error: unknown) => subscriber.error(error) });
       this.seen = true;
       if (mine.created !== this.entry?.created) subscriber.error(recordGone(this.held));
       else if (head?.key !== this.key) subscriber.next('behind');
@@ -121,43 +126,14 @@ class Place {
   }
 }
 
-const nobody: Line = { contenders: new Map(), head: undefined };
 const empty = new Uint8Array(0);
-
-function fold(line: Line, message: Feed): Line {
-  if (message.type === 'mark') return line;
-  const contenders = message.type === 'reset' ? new Map<string, Entry>() : new Map(line.contenders);
-  if (message.type === 'reset') add(contenders, message.entries);
-  else
-    for (const change of message.changes) {
-      if ('put' in change) add(contenders, [change.put]);
-      else if ('delete' in change) contenders.delete(change.delete);
-      else {
-        for (const key of contenders.keys()) if (key.startsWith(change.replace)) contenders.delete(key);
-        add(contenders, change.entries);
-      }
-    }
-  return { contenders, head: headOf(contenders.values()) };
-}
-
-function add(contenders: Map<string, Entry>, entries: readonly Entry[]): void {
-  // A record without a session would hold for ever: not one of ours.
-  for (const entry of entries) if (entry.leased) contenders.set(entry.key, entry);
-}
 
 function headOf(contenders: Iterable<Entry>): Entry | undefined {
   let head: Entry | undefined;
   for (const entry of contenders) {
+    // A record without a session would hold for ever: not one of ours.
+    if (!entry.leased) continue;
     if (head === undefined || entry.created < head.created || (entry.created === head.created && entry.key < head.key)) head = entry;
   }
   return head;
-}
-
-/** Leaves out what came of a mark: before the first reset nothing is known, and after it nothing has changed. */
-function skipMarks(): (source: Observable<Line>) => Observable<Line> {
-  return source =>
-    source.pipe(
-      distinctUntilChanged(),
-      switchMap(line => (line === nobody ? new Observable<never>() : [line])),
-    );
 }

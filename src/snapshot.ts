@@ -3,9 +3,9 @@ import { type Codec, decodeText, isPromise, undecodable } from './codec.js';
 import type { Change } from './driver.js';
 import { type Child, type Entry, renamed, sameEntry } from './entry.js';
 import { KvError } from './errors.js';
-import { prefixEnd } from './key.js';
+import { depthOf, prefixEnd, trim } from './key.js';
 import { applied, inKeyOrder, reconciled } from './reconcile.js';
-import { fromSorted, get, insert, iterate, remove, sizeOf, type Tree, walkChanges } from './tree.js';
+import { fromSorted, get, iterate, set, sizeOf, type Tree, walkChanges } from './tree.js';
 
 /**
  * A directory with all that is below it, at one revision.
@@ -74,8 +74,7 @@ export function applyChanges(snapshot: Snapshot, changes: readonly Change[], rev
 
 /** As {@link applyChanges}, of changes that have each key once; the rest of it would fill a small bundle. */
 export function changed(snapshot: Snapshot, changes: readonly EntryChange[], revision: bigint): Snapshot {
-  const step = (tree: Tree, { key, entry }: EntryChange): Tree =>
-    entry === undefined ? remove(tree, key) : insert(tree, entry, sameEntry);
+  const step = (tree: Tree, { key, entry }: EntryChange): Tree => set(tree, key, entry, sameEntry);
   return successor(snapshot, changes.reduce(step, treeOf(snapshot)), revision);
 }
 
@@ -104,7 +103,7 @@ export function walk(
 export function project(source: Snapshot, view: View, previous?: { readonly source: Snapshot; readonly output: Snapshot }): Snapshot {
   if (view.strip === 0 && view.depth === undefined) return source;
   const base = prefixOf(source.directory).length;
-  const shown = (key: string): boolean => view.depth === undefined || within(key, base, view.depth);
+  const shown = (key: string): boolean => view.depth === undefined || depthOf(key, base) <= view.depth;
   const seen = (entry: Entry): Entry => renamed(entry, entry.key.slice(view.strip));
   const all = (): Entry[] => [...source].filter(entry => shown(entry.key)).map(seen);
   if (previous === undefined) return snapshotOf(view.directory, all(), source.revision);
@@ -208,22 +207,16 @@ function successor(snapshot: Snapshot, tree: Tree, revision: bigint): Snapshot {
 function childrenOf(tree: Tree, prefix: string): Child[] {
   const children = new Map<string, Child>();
   const end = prefixEnd(prefix);
-  // Each turn goes through keys until one lies deeper, and goes on behind that one's directory.
-  for (let from: string | undefined = prefix; from !== undefined; ) {
-    let next: string | undefined;
-    for (const entry of iterate(tree, from, end)) {
-      const slash = entry.key.indexOf('/', prefix.length);
-      const key = slash === -1 ? entry.key : entry.key.slice(0, slash);
-      const name = key.slice(prefix.length);
-      if (slash === -1) {
-        children.set(name, { name, key, directory: false, entry });
-        continue;
-      }
-      children.set(name, { ...children.get(name), name, key, directory: true });
-      next = prefixEnd(entry.key.slice(0, slash + 1));
-      break;
-    }
-    from = next;
+  let entries = iterate(tree, prefix, end);
+  for (let next = entries.next(); next.done !== true; next = entries.next()) {
+    const entry = next.value;
+    const slash = entry.key.indexOf('/', prefix.length);
+    const directory = slash !== -1;
+    const key = directory ? entry.key.slice(0, slash) : entry.key;
+    const name = key.slice(prefix.length);
+    children.set(name, directory ? { ...children.get(name), name, key, directory } : { name, key, directory, entry });
+    // On behind all that the directory has.
+    if (directory) entries = iterate(tree, prefixEnd(`${key}/`), end);
   }
   // `a-b` sorts before `a/b`, but the name `a` before the name `a-b`.
   return [...children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -242,20 +235,6 @@ function decodedNow<T>(entry: Entry, decode: Codec<T>['decode']): T {
   throw new KvError('invalid', 'toObject() needs a codec that decodes at once: use decode() for an asynchronous one', { key: entry.key });
 }
 
-/** Whether a key has at most `depth` segments from position `from` on. */
-function within(key: string, from: number, depth: number): boolean {
-  let left = depth;
-  for (let at = key.indexOf('/', from); at !== -1; at = key.indexOf('/', at + 1)) if (--left === 0) return false;
-  return true;
-}
-
 function prefixOf(directory: string): string {
   return directory === '' ? '' : `${directory}/`;
-}
-
-/** As users may write it: a leading slash and trailing ones dropped. No check: what is no key is just not there. */
-function trim(path: string): string {
-  let end = path.length;
-  while (end > 0 && path[end - 1] === '/') end--;
-  return path.slice(path[0] === '/' && end > 0 ? 1 : 0, end);
 }

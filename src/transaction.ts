@@ -80,15 +80,12 @@ function conflict(core: Core, scope: Scope, checks: readonly DriverCheck[], fail
   const known = keys.every(check => 'current' in check);
   const conflicts: Conflict[] = keys.map(({ key: at, current }) => ({ key: scope.seen(at), current: current && scope.entry(current) }));
   const message = keys.length === 1 ? `key "${key}" is not as it was expected` : `${keys.length} keys are not as they were expected`;
-  return new KvError('conflict', message, { backend: core.driver.name, key, ...(known ? { conflicts } : {}) });
+  return new KvError('conflict', message, { backend: core.driver.name, key, conflicts: known ? conflicts : undefined });
 }
 
 function lockGone(core: Core, key: string | undefined): KvError {
-  const detail = key === undefined ? {} : { key };
-  return new KvError('conflict', `the lock${key === undefined ? '' : ` "${key}"`} is no longer held`, {
-    backend: core.driver.name,
-    ...detail,
-  });
+  const lock = key === undefined ? 'the lock' : `the lock "${key}"`;
+  return new KvError('conflict', `${lock} is no longer held`, { backend: core.driver.name, key });
 }
 
 export interface Mapped {

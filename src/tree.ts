@@ -43,26 +43,30 @@ export function get(tree: Tree, key: string): Entry | undefined {
  * The tree with the entry in it; the very same tree when it already holds one that `same` accepts in its place,
  * which by default is this object.
  */
-export function insert(tree: Tree, entry: Entry, same: (was: Entry, entry: Entry) => boolean = Object.is): Node {
-  if (tree === undefined) return node(entry, undefined, undefined);
-  if (entry.key < tree.entry.key) {
-    const left = insert(tree.left, entry, same);
-    return left === tree.left ? tree : balance(tree.entry, left, tree.right);
-  }
-  if (entry.key === tree.entry.key) return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
-  const right = insert(tree.right, entry, same);
-  return right === tree.right ? tree : balance(tree.entry, tree.left, right);
+export function insert(tree: Tree, entry: Entry, same: Same = Object.is): Node {
+  // A tree with an entry in it is not empty.
+  return set(tree, entry.key, entry, same) as Node;
 }
 
 /** The tree without the key; the very same tree when it was not there. */
 export function remove(tree: Tree, key: string): Tree {
-  if (tree === undefined) return undefined;
+  return set(tree, key, undefined, Object.is);
+}
+
+type Same = (was: Entry, entry: Entry) => boolean;
+
+/** {@link insert} where there is an entry, else {@link remove}. */
+export function set(tree: Tree, key: string, entry: Entry | undefined, same: Same): Tree {
+  if (tree === undefined) return entry && node(entry, undefined, undefined);
   if (key < tree.entry.key) {
-    const left = remove(tree.left, key);
+    const left = set(tree.left, key, entry, same);
     return left === tree.left ? tree : balance(tree.entry, left, tree.right);
   }
-  if (key === tree.entry.key) return glue(tree.left, tree.right);
-  const right = remove(tree.right, key);
+  if (key === tree.entry.key) {
+    if (entry === undefined) return glue(tree.left, tree.right);
+    return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
+  }
+  const right = set(tree.right, key, entry, same);
   return right === tree.right ? tree : balance(tree.entry, tree.left, right);
 }
 
@@ -131,65 +135,36 @@ export function replaceRange(tree: Tree, from: string | undefined, to: string | 
  */
 export function walkChanges(before: Tree, after: Tree, visit: Visit): boolean {
   if (before === after) return true;
-  // Where nothing was rotated both have the same key on top, and then the sides compare by themselves.
-  if (before !== undefined && after !== undefined && before.entry.key === after.entry.key) {
-    return (
-      walkChanges(before.left, after.left, visit) &&
-      (before.entry === after.entry || visit(before.entry, after.entry) !== false) &&
-      walkChanges(before.right, after.right, visit)
-    );
-  }
-  return walkPieces(before, after, visit);
+  const { key } = ((after ?? before) as Node).entry;
+  const { left, entry, right } = parted(before, key);
+  return (
+    walkChanges(left, after?.left, visit) &&
+    (entry === after?.entry || visit(entry, after?.entry) !== false) &&
+    walkChanges(right, after?.right, visit)
+  );
 }
 
 type Visit = (previous: Entry | undefined, entry: Entry | undefined) => unknown;
 
-/** What a walk has still to see of a tree, next piece last: a whole subtree, or an entry alone. */
-type Pieces = (Node | Entry)[];
+/** A tree taken apart at a key, which it need not have. */
+type Parts = Pick<Node, 'left' | 'right'> & { readonly entry?: Entry };
 
-/** The same for trees that were rotated against each other. */
-function walkPieces(before: Tree, after: Tree, visit: Visit): boolean {
-  const [old, now] = [before, after].map(tree => (tree === undefined ? [] : [tree])) as [Pieces, Pieces];
-  for (;;) {
-    const was = old.at(-1);
-    const is = now.at(-1);
-    if (was === undefined && is === undefined) return true;
-    const left = wholeSize(was);
-    const right = wholeSize(is);
-    if (was === is) {
-      old.pop();
-      now.pop();
-    } else if (left > 0 || right > 0) {
-      // The larger is opened first: so a subtree that both have comes to lie on top of both at one time.
-      open(left >= right ? old : now);
-    } else {
-      const order = orderOf(was as Entry | undefined, is as Entry | undefined);
-      if (order <= 0) old.pop();
-      if (order >= 0) now.pop();
-      if (visit(order <= 0 ? (was as Entry) : undefined, order >= 0 ? (is as Entry) : undefined) === false) return false;
-    }
+/**
+ * Where nothing was rotated the key is on top, and the tree is its own parts. Else only the way to the key is
+ * made anew, without balancing it: a walk drops it again, and finds what both trees share as it was.
+ */
+function parted(tree: Tree, key: string): Parts {
+  if (tree === undefined) return nothing;
+  if (tree.entry.key === key) return tree;
+  if (key < tree.entry.key) {
+    const { left, entry, right } = parted(tree.left, key);
+    return { left, entry, right: node(tree.entry, right, tree.right) };
   }
+  const { left, entry, right } = parted(tree.right, key);
+  return { left: node(tree.entry, tree.left, left), entry, right };
 }
 
-/** 0 for an entry alone, and where nothing is left. */
-function wholeSize(piece: Node | Entry | undefined): number {
-  return piece !== undefined && 'entry' in piece ? piece.size : 0;
-}
-
-/** Breaks the whole subtree that comes next into its left side, its own entry, and its right side. */
-function open(pieces: Pieces): void {
-  const { left, entry, right } = pieces.pop() as Node;
-  if (right !== undefined) pieces.push(right);
-  pieces.push(entry);
-  if (left !== undefined) pieces.push(left);
-}
-
-/** Which of two comes first: below 0 the first one does. What is there comes before what is not. */
-function orderOf(a: Entry | undefined, b: Entry | undefined): number {
-  if (b === undefined) return -1;
-  if (a === undefined) return 1;
-  return a.key < b.key ? -1 : a.key === b.key ? 0 : 1;
-}
+const nothing: Parts = { left: undefined, right: undefined };
 
 function node(entry: Entry, left: Tree, right: Tree): Node {
   return { entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
@@ -227,20 +202,14 @@ function link(entry: Entry, left: Tree, right: Tree): Node {
   return node(entry, left, right);
 }
 
-/** One tree of two that are in balance with each other: the heavier one gives the entry in the middle. */
+/** One tree of two that are in balance with each other. */
 function glue(left: Tree, right: Tree): Tree {
   if (left === undefined) return right;
   if (right === undefined) return left;
-  if (left.size > right.size) {
-    const last = edge(left, 'right');
-    return balance(last, remove(left, last.key), right);
-  }
-  const first = edge(right, 'left');
+  const first = firstOf(right);
   return balance(first, left, remove(right, first.key));
 }
 
-function edge(tree: Node, side: 'left' | 'right'): Entry {
-  let at = tree;
-  for (let next = at[side]; next !== undefined; next = at[side]) at = next;
-  return at.entry;
+function firstOf({ left, entry }: Node): Entry {
+  return left === undefined ? entry : firstOf(left);
 }

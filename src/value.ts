@@ -1,6 +1,6 @@
 /** A value as bytes of our own. */
 import type { Value } from './entry.js';
-import { KvError } from './errors.js';
+import { KvError, type KvErrorDetail } from './errors.js';
 import { kindOf } from './kind.js';
 import { isWellFormed } from './text.js';
 
@@ -10,7 +10,7 @@ import { isWellFormed } from './text.js';
  * @throws KvError `invalid` for anything else, for half a surrogate pair, and for more than `most` bytes
  */
 export function bytesOf(value: Value, most: number, key?: string): Uint8Array<ArrayBuffer> {
-  const detail = key === undefined ? {} : { key };
+  const detail = { key };
   if (typeof value === 'string') {
     if (value.length > most) throw tooLarge(value.length, most, detail);
     if (!isWellFormed(value)) throw new KvError('invalid', 'the value has half a surrogate pair, which UTF-8 cannot hold', detail);
@@ -29,6 +29,6 @@ export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
-function tooLarge(bytes: number, most: number, detail: { key?: string }): KvError {
+function tooLarge(bytes: number, most: number, detail: KvErrorDetail): KvError {
   return new KvError('invalid', `a value of ${bytes} bytes is over the maximum of ${most}`, detail);
 }

@@ -1,4 +1,4 @@
-import { defer, filter, map, type OperatorFunction } from 'rxjs';
+import { filter, type OperatorFunction, scan } from 'rxjs';
 import { checkKnown } from '../known.js';
 import type { Snapshot } from '../snapshot.js';
 import { changesBetween, type DiffOptions, type TreeChange, type TreeDelta } from './change.js';
@@ -23,33 +23,30 @@ import { checkChoice } from './choice.js';
  * store.watchTree$('config').pipe(retryTransient(), deltas())
  *   .subscribe(({ changes, initial }) => initial ? start(changes) : reload(changes));
  */
-export function deltas(options: DiffOptions = {}): OperatorFunction<Snapshot, TreeDelta> {
-  return batched(checkedDiff('deltas()', options));
+export function deltas(options?: DiffOptions): OperatorFunction<Snapshot, TreeDelta> {
+  return batches('deltas()', options);
 }
 
-/** The options of deltas() or diff() with their defaults. */
-export function checkedDiff(where: string, options: DiffOptions): Required<DiffOptions> {
+/**
+ * As {@link deltas}.
+ *
+ * @param where  whose options they are, for the message: "diff()"
+ */
+export function batches(where: string, options: DiffOptions = {}): OperatorFunction<Snapshot, TreeDelta> {
   checkKnown(options, ['by', 'initial'], where);
-  const { by = 'value', initial = 'emit' } = options;
+  const { by = 'value', initial: first = 'emit' } = options;
   checkChoice(where, 'by', by, ['value', 'revision']);
-  checkChoice(where, 'initial', initial, ['emit', 'skip']);
-  return { by, initial };
-}
-
-function batched({ by, initial: first }: Required<DiffOptions>): OperatorFunction<Snapshot, TreeDelta> {
+  checkChoice(where, 'initial', first, ['emit', 'skip']);
+  const next = (last: TreeDelta | undefined, snapshot: Snapshot): TreeDelta => {
+    const initial = last === undefined;
+    const changes = initial && first === 'skip' ? none : changesBetween(last?.snapshot, snapshot, by);
+    return { changes, initial, directory: snapshot.directory, revision: snapshot.revision, snapshot };
+  };
   return source =>
-    defer(() => {
-      let before: Snapshot | undefined;
-      return source.pipe(
-        map((snapshot): TreeDelta => {
-          const initial = before === undefined;
-          const changes = initial && first === 'skip' ? none : changesBetween(before, snapshot, by);
-          before = snapshot;
-          return { changes, initial, directory: snapshot.directory, revision: snapshot.revision, snapshot };
-        }),
-        filter(({ changes, initial }) => initial || changes.length > 0),
-      );
-    });
+    source.pipe(
+      scan<Snapshot, TreeDelta, undefined>(next, undefined),
+      filter(({ changes, initial }) => initial || changes.length > 0),
+    );
 }
 
 const none: readonly TreeChange[] = /* @__PURE__ */ Object.freeze([]);

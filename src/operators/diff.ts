@@ -1,10 +1,10 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import type { Snapshot } from '../snapshot.js';
 import type { DiffOptions, TreeChange } from './change.js';
-import { checkedDiff, deltas } from './deltas.js';
+import { batches } from './deltas.js';
 
 /**
- * Changes one by one: added, modified and deleted keys, in key order within a snapshot. It is {@link deltas}
+ * Changes one by one: added, modified and deleted keys, in key order within a snapshot. It is `deltas()`
  * flattened; use that one to see where a batch ends and when the first state is complete.
  *
  * ```
@@ -24,11 +24,11 @@ import { checkedDiff, deltas } from './deltas.js';
  * store.watchTree$('config').pipe(retryTransient(), diff())
  *   .subscribe(change => console.log(change.type, change.key));
  */
-export function diff(options: DiffOptions = {}): OperatorFunction<Snapshot, TreeChange> {
-  const batches = deltas(checkedDiff('diff()', options));
+export function diff(options?: DiffOptions): OperatorFunction<Snapshot, TreeChange> {
+  const asBatches = batches('diff()', options);
   return source =>
     source.pipe(
-      batches,
+      asBatches,
       concatMap(({ changes }) => changes),
     );
 }

@@ -1,4 +1,4 @@
-import { defer, finalize, type MonoTypeOperatorFunction, retry, type Subscription, tap, throwError, timer } from 'rxjs';
+import { defer, type MonoTypeOperatorFunction, retry, type Subscription, tap, timer } from 'rxjs';
 import { invalid, KvError } from '../errors.js';
 import { checkKnown } from '../known.js';
 import { checkChoice } from './choice.js';
@@ -54,29 +54,39 @@ export interface RetryOptions {
  * ).subscribe(paint);
  */
 export function retryTransient<T>(options: RetryOptions = {}): MonoTypeOperatorFunction<T> {
-  const { first, most, factor, healthy, jitter, onRetry, random } = checked(options);
+  checkKnown(options, names, 'retryTransient()');
+  const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry = () => {}, random = Math.random } = options;
+  const { most = Math.max(30_000, first) } = options;
+  checkNumber('first', first, 1, longestTimer);
+  checkNumber('most', most, first, longestTimer);
+  checkNumber('factor', factor, 1, Number.MAX_VALUE);
+  checkNumber('healthy', healthy, 0, longestTimer);
+  checkChoice('retryTransient()', 'jitter', jitter, ['full', 'none']);
+  checkFunction('random', random);
+  checkFunction('onRetry', onRetry);
   return source =>
     defer(() => {
       let failures = 0;
-      const observed$ = defer(() => {
-        let spell: Subscription | undefined;
-        return source.pipe(
-          tap(() => {
+      let spell: Subscription | undefined;
+      return source.pipe(
+        tap({
+          next: () => {
             spell ??= timer(healthy).subscribe(() => {
               failures = 0;
             });
-          }),
-          finalize(() => spell?.unsubscribe()),
-        );
-      });
-      return observed$.pipe(
+          },
+          finalize: () => {
+            spell?.unsubscribe();
+            spell = undefined;
+          },
+        }),
         retry({
           delay: (error: unknown) => {
-            if (!KvError.is(error) || !error.transient) return throwError(() => error);
+            if (!KvError.is(error) || !error.transient) throw error;
             const longest = Math.min(most, first * factor ** failures);
             const delay = jitter === 'none' ? longest : Math.max(Math.min(shortest, longest), random() * longest);
             failures++;
-            onRetry?.({ error, attempt: failures, delay });
+            onRetry({ error, attempt: failures, delay });
             return timer(delay);
           },
         }),
@@ -91,20 +101,6 @@ const shortest = 50;
 const longestTimer = 2_147_483_647;
 
 const names = ['first', 'most', 'factor', 'healthy', 'jitter', 'onRetry', 'random'];
-
-function checked(options: RetryOptions): Required<Omit<RetryOptions, 'onRetry'>> & Pick<RetryOptions, 'onRetry'> {
-  checkKnown(options, names, 'retryTransient()');
-  const { first = 500, factor = 2, healthy = 60_000, jitter = 'full', onRetry, random = Math.random } = options;
-  const { most = Math.max(30_000, first) } = options;
-  checkNumber('first', first, 1, longestTimer);
-  checkNumber('most', most, first, longestTimer);
-  checkNumber('factor', factor, 1, Number.MAX_VALUE);
-  checkNumber('healthy', healthy, 0, longestTimer);
-  checkChoice('retryTransient()', 'jitter', jitter, ['full', 'none']);
-  checkFunction('random', random);
-  if (onRetry !== undefined) checkFunction('onRetry', onRetry);
-  return { first, most, factor, healthy, jitter, random, ...(onRetry && { onRetry }) };
-}
 
 function checkNumber(option: string, value: number, least: number, most: number): void {
   if (typeof value === 'number' && value >= least && value <= most) return;

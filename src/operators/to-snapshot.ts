@@ -1,4 +1,4 @@
-import { defer, map, type OperatorFunction } from 'rxjs';
+import { type OperatorFunction, scan } from 'rxjs';
 import { changed, type Snapshot, snapshotOf } from '../snapshot.js';
 import type { TreeDelta } from './change.js';
 
@@ -23,22 +23,11 @@ export type SentDelta = Pick<TreeDelta, 'changes' | 'initial' | 'directory' | 'r
  * fromEvent<MessageEvent<SentDelta>>(worker, 'message').pipe(map(({ data }) => data), toSnapshot()).subscribe(render);
  */
 export function toSnapshot(): OperatorFunction<SentDelta, Snapshot> {
-  return source =>
-    defer(() => {
-      let last: Snapshot | undefined;
-      return source.pipe(
-        map(delta => {
-          last = folded(delta.initial ? undefined : last, delta);
-          return last;
-        }),
-      );
-    });
+  return scan<SentDelta, Snapshot, undefined>(folded, undefined);
 }
 
-function folded(last: Snapshot | undefined, { changes, directory, revision }: SentDelta): Snapshot {
-  if (last === undefined) {
-    const entries = changes.flatMap(({ entry }) => entry ?? []);
-    return snapshotOf(directory, entries, revision);
-  }
-  return changed(last, changes, revision);
+function folded(last: Snapshot | undefined, { changes, initial, directory, revision }: SentDelta): Snapshot {
+  if (last !== undefined && !initial) return changed(last, changes, revision);
+  const entries = changes.flatMap(({ entry }) => entry ?? []);
+  return snapshotOf(directory, entries, revision);
 }

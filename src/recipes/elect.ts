@@ -24,7 +24,7 @@ export function elect$(core: Core, scope: Scope, key: string, options: ElectOpti
       subscriber.error(error);
       return undefined;
     }
-    return lock$(core, scope, key, { value: options.id, ...(options.ttl === undefined ? {} : { ttl: options.ttl }) }).subscribe({
+    return lock$(core, scope, key, { value: options.id, ttl: options.ttl }).subscribe({
       next: lock => {
         leading = true;
         subscriber.next({ leading: true, fence: lock.fence, lock });

@@ -5,20 +5,18 @@ import type { Core } from '../core.js';
 import type { Leader } from '../interface.js';
 import { lockPath$, valueOf } from './path.js';
 
-/** As {@link Store.leader$}. */
+/** As {@link Store.leader$}; throws what is wrong with the key. */
 export function leader$(core: Core, scope: Scope, key: string): Observable<Leader | undefined> {
   const { driver, queue, sharing } = core;
-  return core.known$(() => {
-    const name = scope.key(key);
-    return sharing.of(`leader ${name}`, () =>
-      lockPath$(name).pipe(
-        switchMap(path =>
-          (driver.holder$?.(path.directory) ?? queue.holder$(path.directory)).pipe(
-            map(holder => holder && { id: new TextDecoder().decode(valueOf(path, holder.value)), fence: holder.fence }),
-          ),
+  const name = scope.key(key);
+  return sharing.of(`leader ${name}`, () =>
+    lockPath$(name).pipe(
+      switchMap(path =>
+        (driver.holder$?.(path.directory) ?? queue.holder$(path.directory)).pipe(
+          map(holder => holder && { id: new TextDecoder().decode(valueOf(path, holder.value)), fence: holder.fence }),
         ),
-        distinctUntilChanged((a, b) => a?.fence === b?.fence && a?.id === b?.id),
       ),
-    );
-  });
+      distinctUntilChanged((a, b) => a?.fence === b?.fence && a?.id === b?.id),
+    ),
+  );
 }

@@ -136,11 +136,10 @@ class Holding implements Lock {
 function lossOf(error: KvError, held: boolean, key: string): KvError {
   const code = held ? 'lock-lost' : 'session-lost';
   if ((error.code !== 'session-lost' && error.code !== 'lock-lost') || (error.code === code && error.key === key)) return error;
-  const detail = { key, cause: error, ...(error.backend === undefined ? {} : { backend: error.backend }) };
   return new KvError(
     code,
     held ? `the lock "${key}" is lost: ${error.message}` : `the place in the queue of the lock "${key}" is lost: ${error.message}`,
-    detail,
+    { backend: error.backend, key, cause: error },
   );
 }
 
