@@ -60,24 +60,20 @@ describe('several processes at one folder', () => {
     const table = await tables.open(folder);
     await put(table, { warm: 'up' });
     const other = await secondProcess(folder);
-    const slowest: number[] = [];
+    const written: number[] = [];
     for (let round = 0; round < 5; round++) {
       other.send({ put: 'a', value: `${round}`, block: 400 });
       await other.next('blocking');
       const began = performance.now();
       const blocked = (): boolean => performance.now() - began < 300;
-      let worst = 0;
+      let count = 0;
       // As long as the other one is certainly blocked.
-      for (let i = 0; blocked(); i++) {
-        const sent = performance.now();
-        await put(table, { b: `${i}` });
-        worst = Math.max(worst, performance.now() - sent);
-      }
-      slowest.push(worst);
+      for (; blocked(); count++) await put(table, { b: `${count}` });
+      written.push(count);
       await other.next('put');
     }
-    // One that held the write lock meanwhile would cost the rest of the 400 ms. The median, for the disk has its moods.
-    expect(slowest.sort((a, b) => a - b)[2]).toBeLessThan(100);
+    // While it held the write lock there would be one at most. The median, for the disk has its moods.
+    expect(written.sort((a, b) => a - b)[2]).toBeGreaterThan(1);
     expect(faults(table)).toEqual([]);
   });
 
