@@ -2,7 +2,8 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { removeWatches, watchKind } from '../../../src/backends/zookeeper/wire.js';
+import { watchKind } from '../../../src/backends/zookeeper/numbers.js';
+import { removeWatches } from '../../../src/backends/zookeeper/wire.js';
 import type { Connection } from '../../../src/backends/zookeeper/connection.js';
 import { loadPackage } from '../../../src/backends/zookeeper/package.js';
 import { startProxy } from '../../faults/proxy.js';

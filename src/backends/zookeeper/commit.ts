@@ -17,7 +17,8 @@ import { concerned, type Done, type Kind, Plan, type Read } from './plan.js';
 import type { Place, SharedSessions } from './shared-sessions.js';
 import { deleteStepwise, heed, type Tree, treeBelow } from './tree-deletion.js';
 import { inPortions, readsOf } from './walk.js';
-import { code, mostBytes, type Node, setData, type Stat, sync } from './wire.js';
+import { code } from './numbers.js';
+import { mostBytes, type Node, setData, type Stat, sync } from './wire.js';
 
 export interface CommitterOptions {
   readonly cluster: Line;

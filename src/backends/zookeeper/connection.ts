@@ -12,7 +12,8 @@ import { authFrame, helloFrame, portions } from './greeting.js';
 import type { Manager, ManagerClass, Package, Packet } from './package.js';
 import { Pulse } from './pulse.js';
 import { StockAnswers } from './stock.js';
-import { code, opcode, Request, setWatches, xids } from './wire.js';
+import { code, opcode, xids } from './numbers.js';
+import { Request, setWatches } from './wire.js';
 
 /** Told of what happens to the connection. */
 export interface Listener {

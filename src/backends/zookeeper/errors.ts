@@ -1,7 +1,7 @@
 /** Errors: what ZooKeeper and its connections say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
 import { type Failure, type Fate, notLoaded as packageNotLoaded } from '../../failure.js';
-import { code } from './wire.js';
+import { code } from './numbers.js';
 
 export const backend = 'zookeeper';
 

@@ -15,7 +15,8 @@ import type { Keyspace } from './keyspace.js';
 import { PerNode } from './per-node.js';
 import { absentOr, inPortions, readsOf, type Reads, walk } from './walk.js';
 import type { WatchMessage, Watches } from './watches.js';
-import { happened, type Node } from './wire.js';
+import { happened } from './numbers.js';
+import type { Node } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;

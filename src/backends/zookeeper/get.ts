@@ -6,7 +6,8 @@ import type { Cluster } from './cluster.js';
 import type { Answer, Connection } from './connection.js';
 import { Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { code, getData, type Node, type Request, readNodes, sync } from './wire.js';
+import { code } from './numbers.js';
+import { getData, type Node, type Request, readNodes, sync } from './wire.js';
 
 export interface Get extends Abandonable {
   readonly key: string;

@@ -1,6 +1,7 @@
 /** The greeting: what a connection says first, and to keep its session: who we are, and what we watch. */
 import { Writer } from './buffers.js';
-import { opcode, type WatchLists, xids } from './wire.js';
+import { opcode, xids } from './numbers.js';
+import type { WatchLists } from './wire.js';
 
 /** Bytes of paths in one request that sets watches again. */
 const mostWatches = 128 * 1024;

@@ -4,7 +4,8 @@ import { asKvError } from '../../errors.js';
 import type { Cluster } from './cluster.js';
 import { backend, isFault } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { code, exists, getData, sync } from './wire.js';
+import { code } from './numbers.js';
+import { exists, getData, sync } from './wire.js';
 
 export interface HealthOptions {
   readonly cluster: Cluster;

@@ -14,8 +14,8 @@ import { multi } from './multi.js';
 import type { Settings } from './options.js';
 import type { SharedSession } from './shared-session.js';
 import type { SharedSessions } from './shared-sessions.js';
+import { code, watchKind } from './numbers.js';
 import {
-  code,
   type Created,
   createContainer,
   createSequential,
@@ -25,7 +25,6 @@ import {
   type Node,
   removeWatches,
   sync,
-  watchKind,
 } from './wire.js';
 
 export interface LocksOptions {

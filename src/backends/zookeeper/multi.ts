@@ -1,6 +1,7 @@
 /** A multi: several writes of ZooKeeper as one, in steps that are carried out one after the other, or not at all. */
 import { type Reader, Writer } from './buffers.js';
-import { type Access, code, multiHeader, opcode, pathAndVersion, readCreated, readStat, Request, type Stat, writeCreate } from './wire.js';
+import { code, opcode } from './numbers.js';
+import { type Access, multiHeader, pathAndVersion, readCreated, readStat, Request, type Stat, writeCreate } from './wire.js';
 
 /** One step of a multi. A version of -1 is any. */
 export type Step =

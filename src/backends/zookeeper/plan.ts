@@ -9,7 +9,8 @@ import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, entryOf, isLeased, type Keyspace, parentOf } from './keyspace.js';
 import type { Step } from './multi.js';
 import { deletionsOf, type Tree } from './tree-deletion.js';
-import { code, type Node, type Stat } from './wire.js';
+import { code } from './numbers.js';
+import type { Node, Stat } from './wire.js';
 
 /** What a put makes of its node: as `'keep'` leaves it, permanent, of the session, or a TTL node of so many ms. */
 export type Kind = 'kept' | 'permanent' | 'ephemeral' | { readonly ttl: number };

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { Fault } from './errors.js';
 import { pingFrame } from './greeting.js';
-import { code } from './wire.js';
+import { code } from './numbers.js';
 
 interface Waiting {
   readonly resolve: () => void;

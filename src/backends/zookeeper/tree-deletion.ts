@@ -8,7 +8,8 @@ import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, sizeOfMulti, type Step } from './multi.js';
 import { readsOf, walk } from './walk.js';
-import { type Access, code, sync } from './wire.js';
+import { code } from './numbers.js';
+import { type Access, sync } from './wire.js';
 
 /** The nodes below a directory as they were found, those above others first. */
 export interface Tree {

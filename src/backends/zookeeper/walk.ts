@@ -3,7 +3,8 @@ import { portions } from '../../portions.js';
 import type { Answer } from './connection.js';
 import { Fault, translated } from './errors.js';
 import { childOf } from './keyspace.js';
-import { code, type Node, readChildren, readNodes, type Request } from './wire.js';
+import { code } from './numbers.js';
+import { type Node, readChildren, readNodes, type Request } from './wire.js';
 
 /** How the nodes of a walk are read. */
 export interface Reads {
