@@ -6,6 +6,7 @@
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
+import { Arrivals } from './arrivals.js';
 import { longestSession } from './capabilities.js';
 import { type Client, openClient } from './client.js';
 import type { Connection } from './connection.js';
@@ -49,6 +50,8 @@ export const afterwards = 50;
 export class Cluster implements Line {
   /** Persistent watches, by path, and whether they are of all below it. */
   readonly trees: Map<string, boolean> = new Map();
+  /** What its sessions heard, one after the other. */
+  readonly arrivals: Arrivals = new Arrivals();
   follower: Follower | undefined;
   private readonly settings: Settings;
   private readonly silence: number;
@@ -72,7 +75,7 @@ export class Cluster implements Line {
   }
 
   get host(): string {
-    return this.current?.connection.host ?? (this.settings.hosts[0] as string);
+    return this.current?.connection.dial.host ?? (this.settings.hosts[0] as string);
   }
 
   /** The session in use. @throws KvError */
@@ -131,12 +134,13 @@ export class Cluster implements Line {
   }
 
   private async open(): Promise<Client> {
-    const { settings, silence, trees } = this;
+    const { settings, silence, trees, arrivals } = this;
     // Half of it until a silent peer is left, and the rest to get on with the next.
     const opened = await openClient(settings, {
       session: longestSession(settings.tickTime),
       silence: silence / 2,
       trees,
+      arrivals,
       listener: {
         established: () => this.established(),
         cut: () => this.cut(),
@@ -171,7 +175,7 @@ export class Cluster implements Line {
     this.overdue = setTimeout(() => {
       this.overdue = undefined;
       if (this.current === current) current.native.close();
-    }, current.connection.negotiated);
+    }, current.connection.sessionTimeout);
     if (this.holders === 0) this.overdue.unref();
   }
 

@@ -45,9 +45,9 @@ export class ZooKeeperDriver implements Driver {
   async ready(call: Call): Promise<Capabilities> {
     const { cluster, keyspace } = this.running.open(call, 'ready');
     await this.running.read(strongRead(cluster, keyspace, call.timeout), call, 'ready');
-    const { negotiated } = await cluster.connection();
+    const { sessionTimeout } = await cluster.connection();
     const { maxTtl } = this.capabilities;
-    const longest = countedOn(negotiated, this.settings.tickTime);
+    const longest = countedOn(sessionTimeout, this.settings.tickTime);
     return this.settings.ttlNodes || longest >= maxTtl ? this.capabilities : { ...this.capabilities, maxTtl: longest };
   }
 

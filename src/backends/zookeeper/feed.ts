@@ -9,14 +9,13 @@ import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Change, Feed, Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import type { Cluster } from './cluster.js';
-import { type Answer, lastReceived } from './connection.js';
 import { failureOf, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { PerNode } from './per-node.js';
 import { absentOr, inPortions, readsOf, type Reads, walk } from './walk.js';
 import type { WatchMessage, Watches } from './watches.js';
 import { happened } from './numbers.js';
-import type { Node } from './wire.js';
+import type { Answer, Node } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -99,7 +98,7 @@ class Following {
         top: keyspace.at(this.range),
         recursive: 'prefix' in this.range,
         interest: watches.interest,
-        touched: path => this.mark(path, lastReceived()),
+        touched: path => this.mark(path, cluster.arrivals.last),
       });
       this.perNode = perNode;
       this.life.add(() => perNode.end());
@@ -163,7 +162,7 @@ class Following {
   }
 
   private async readAll(): Promise<void> {
-    const { keyspace } = this.options;
+    const { cluster, keyspace } = this.options;
     const root = keyspace.at(this.range);
     this.whole = false;
     this.dirty.clear();
@@ -174,7 +173,7 @@ class Following {
     // There each node tells of those in it when it is read.
     if (this.perNode !== undefined) {
       this.perNode.forget();
-      this.dirty.set(root, lastReceived());
+      this.dirty.set(root, cluster.arrivals.last);
       return;
     }
     try {

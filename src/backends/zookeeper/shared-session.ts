@@ -7,6 +7,7 @@ import type { Subscription } from 'rxjs';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { keep$, Lease, momentOf, systemClock } from '../../lease.js';
+import { Arrivals } from './arrivals.js';
 import { askedFor, countedOn } from './capabilities.js';
 import { type Client, openClient } from './client.js';
 import { afterwards, type Call, type Line, pause } from './cluster.js';
@@ -58,6 +59,7 @@ export class SharedSession implements Line {
     this.opening = openClient(settings, {
       session: askedFor(length, settings.tickTime),
       silence: silence / 2,
+      arrivals: new Arrivals(),
       listener: {
         established: () => this.established?.(),
         cut: () => undefined,
@@ -184,7 +186,7 @@ export class SharedSession implements Line {
     await greeted;
     this.release();
     const { tickTime } = this.options.settings;
-    const granted = countedOn(connection.negotiated, tickTime);
+    const granted = countedOn(connection.sessionTimeout, tickTime);
     let sent = momentOf(systemClock);
     for (;;) {
       try {

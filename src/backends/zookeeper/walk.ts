@@ -1,10 +1,9 @@
 /** Walking: a tree of nodes, level by level, many of them in one request. */
 import { portions } from '../../portions.js';
-import type { Answer } from './connection.js';
 import { Fault, translated } from './errors.js';
 import { childOf } from './keyspace.js';
 import { code } from './numbers.js';
-import { type Node, readChildren, readNodes, type Request } from './wire.js';
+import { type Answer, type Node, readChildren, readNodes, type Request } from './wire.js';
 
 /** How the nodes of a walk are read. */
 export interface Reads {

@@ -53,6 +53,15 @@ export class Request<T> implements Sendable {
   }
 }
 
+/** What a request came to. */
+export interface Answer<T> {
+  readonly value: T;
+  /** Where the server was when it answered. */
+  readonly zxid: bigint;
+  /** Its place among all messages of the store. */
+  readonly at: number;
+}
+
 const nothing = (): undefined => undefined;
 
 export function getData(path: string, watch = false): Request<Node> {
@@ -122,6 +131,11 @@ export function setWatches(zxid: Buffer, lists: WatchLists): Request<unknown> {
     },
     nothing,
   );
+}
+
+/** Takes leave: the session ends, and the connection with it. */
+export function closeSession(): Request<unknown> {
+  return new Request(opcode.close, nothing, nothing);
 }
 
 export interface Created {
