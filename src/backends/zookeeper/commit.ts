@@ -8,7 +8,7 @@ import { KvError } from '../../errors.js';
 import { givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import { batches, extentOf, isOverwrite, isNamed, isSimple, type Put, timeoutOf, type Write } from './batch.js';
-import type { Line } from './cluster.js';
+import type { Route } from './call.js';
 import { backend, Fault, isFault, translated } from './errors.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, multi, sizeOfMulti, type Step } from './multi.js';
@@ -21,7 +21,7 @@ import { code } from './numbers.js';
 import { mostBytes, type Node, setData, type Stat, sync } from './wire.js';
 
 export interface CommitterOptions {
-  readonly cluster: Line;
+  readonly cluster: Route;
   readonly keyspace: Keyspace;
   readonly shared: SharedSessions;
   readonly settings: Settings;
@@ -112,16 +112,16 @@ export class Committer {
     return Promise.all(writes.map(async write => this.alone(write, cluster).catch((error: unknown) => translated(error))));
   }
 
-  private async alone(write: Write, line: Line): Promise<Outcome> {
-    if (this.hopeful && line === this.options.cluster && isOverwrite(write)) {
+  private async alone(write: Write, route: Route): Promise<Outcome> {
+    if (this.hopeful && route === this.options.cluster && isOverwrite(write)) {
       const outcome = await this.overwrite(write, write.ops[0] as Put);
       if (outcome !== undefined) return outcome;
     }
-    return this.settle(write, line);
+    return this.settle(write, route);
   }
 
-  private async settle(write: Write, line: Line = this.options.cluster): Promise<Outcome> {
-    const outcomes = await this.planned([attemptOf(write)], line, mostAlone);
+  private async settle(write: Write, route: Route = this.options.cluster): Promise<Outcome> {
+    const outcomes = await this.planned([attemptOf(write)], route, mostAlone);
     if (outcomes?.[0] !== undefined) return outcomes[0];
     throw new KvError('unavailable', 'others wrote the same keys all the time', { backend });
   }
@@ -166,22 +166,22 @@ export class Committer {
   }
 
   /** undefined where others wrote the nodes concerned each time. */
-  private async planned(attempts: readonly Attempt[], line: Line, tries: number): Promise<Outcome[] | undefined> {
+  private async planned(attempts: readonly Attempt[], route: Route, tries: number): Promise<Outcome[] | undefined> {
     const { keyspace, settings } = this.options;
     const timeout = timeoutOf(attempts.map(({ write }) => write));
     const deadline = performance.now() + timeout;
     for (let attempt = 0; attempt < tries && (attempt === 0 || performance.now() < deadline); attempt++) {
       if (attempts.every(({ write }) => write.abandoned)) throw givenUpError(backend);
-      const plan = new Plan(keyspace, await this.read(attempts, line, timeout));
+      const plan = new Plan(keyspace, await this.read(attempts, route, timeout));
       const made = attempts.map(({ write, trees }) => this.plan(plan, write, trees));
       const size = sizeOfMulti(plan.steps, settings.acl);
       if (size > mostBytes) {
         const [only, second] = attempts;
         if (only === undefined || second !== undefined) return undefined;
-        await this.oversize(plan, only, line, timeout);
+        await this.oversize(plan, only, route, timeout);
         continue;
       }
-      const answer = plan.steps.length === 0 ? { ok: true as const, stats: [], zxid: 0n } : await this.multi(line, plan.steps, timeout);
+      const answer = plan.steps.length === 0 ? { ok: true as const, stats: [], zxid: 0n } : await this.multi(route, plan.steps, timeout);
       if (answer.ok) {
         this.hopeful = made.every(({ creates }) => !creates);
         return made.map(({ outcome }) => outcome(answer));
@@ -212,7 +212,7 @@ export class Committer {
     return this.options.settings.ttlNodes ? { ttl } : 'ephemeral';
   }
 
-  private async read(attempts: readonly Attempt[], line: Line, timeout: number): Promise<Read> {
+  private async read(attempts: readonly Attempt[], route: Route, timeout: number): Promise<Read> {
     const { keyspace } = this.options;
     const read = new Map<string, Node | number>();
     const concerns = attempts.map(({ write }) => concerned(keyspace, write));
@@ -220,7 +220,7 @@ export class Committer {
       path => path !== '/',
     );
     const checked = attempts.some(({ write }) => write.checks.length > 0);
-    await line.call({
+    await route.call({
       send: async (connection, deadline) => {
         const reads = readsOf(request => connection.send(request, deadline));
         // What others wrote must not look as if it were not there yet.
@@ -236,7 +236,7 @@ export class Committer {
     for (const { write, trees } of attempts)
       for (const op of write.ops)
         if ('deletePrefix' in op && !trees.has(op.deletePrefix))
-          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, line, timeout));
+          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, route, timeout));
     return read;
   }
 
@@ -247,22 +247,22 @@ export class Committer {
   }
 
   /** More than one request takes: a deleteTree by itself goes stepwise; directories may be made before the rest. */
-  private async oversize(plan: Plan, { write, trees }: Attempt, line: Line, timeout: number): Promise<void> {
+  private async oversize(plan: Plan, { write, trees }: Attempt, route: Route, timeout: number): Promise<void> {
     const { acl } = this.options.settings;
     const [op, second] = write.ops;
     if (op !== undefined && 'deletePrefix' in op && second === undefined && write.checks.every(check => 'held' in check)) {
       const fences = plan.steps.filter(step => 'check' in step);
-      return deleteStepwise(trees.get(op.deletePrefix) as Tree, { fences, acl, multi: steps => this.multi(line, steps, timeout) });
+      return deleteStepwise(trees.get(op.deletePrefix) as Tree, { fences, acl, multi: steps => this.multi(route, steps, timeout) });
     }
     const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
     if (plan.directories.length === 0 || rest > mostBytes - 1000)
       throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
-    await this.multi(line, plan.directories, timeout);
+    await this.multi(route, plan.directories, timeout);
   }
 
-  private async multi(line: Line, steps: readonly Step[], timeout: number): Promise<MultiAnswer & { zxid: bigint }> {
+  private async multi(route: Route, steps: readonly Step[], timeout: number): Promise<MultiAnswer & { zxid: bigint }> {
     const { acl } = this.options.settings;
-    const { value, zxid } = await line.call({
+    const { value, zxid } = await route.call({
       send: (connection, deadline) => connection.send(multi(steps, acl), deadline),
       repeatable: false,
       timeout,

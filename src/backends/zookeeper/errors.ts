@@ -53,6 +53,16 @@ export function translated(error: unknown, detail: KvErrorDetail = {}): KvError 
   return new KvError(kind, message, { backend, cause: error, ...detail });
 }
 
+/** Whether the connection failed, and another may do better. A server that has too much to do is not asked again. */
+export function isOfConnection({ code: kind }: Pick<Failure, 'code'>): boolean {
+  return kind === 'unavailable' || kind === 'timeout';
+}
+
+/** What is said of a session that has ended. */
+export function sessionEnded(detail: KvErrorDetail = {}): KvError {
+  return new KvError('session-lost', 'the session has ended', { backend, ...detail });
+}
+
 /** Whether it is the fault of that number, or comes of it. */
 export function isFault(error: unknown, number: number): boolean {
   const fault = KvError.is(error) ? error.cause : error;

@@ -9,7 +9,7 @@ import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Change, Feed, Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import type { Cluster } from './cluster.js';
-import { failureOf, translated } from './errors.js';
+import { isOfConnection, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { PerNode } from './per-node.js';
 import { absentOr, inPortions, readsOf, type Reads, walk } from './walk.js';
@@ -152,11 +152,9 @@ class Following {
 
   /** A cut mends itself: what was dirty is dirty still, and the next connection says reset. */
   private failed(error: unknown): void {
-    const { code } = failureOf(error);
     const known = translated(error);
     if (this.life.closed) return;
-    if (known.code !== 'unavailable' && known.code !== 'timeout' && code !== 'unavailable' && code !== 'timeout')
-      return this.subscriber.error(known);
+    if (!isOfConnection(known)) return this.subscriber.error(known);
     const again = setTimeout(() => this.wake(), pause);
     this.life.add(() => clearTimeout(again));
   }

@@ -8,7 +8,7 @@ import { delay } from '../../delay.js';
 import type { Grant, Session } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import type { Connection } from './connection.js';
-import { backend, Fault, isFault, translated } from './errors.js';
+import { backend, Fault, isFault, sessionEnded, translated } from './errors.js';
 import { ancestorsOf, childOf, type Keyspace } from './keyspace.js';
 import { multi } from './multi.js';
 import type { Settings } from './options.js';
@@ -159,7 +159,7 @@ class Contender {
   private async find(): Promise<Created | undefined> {
     const { shared } = this.place;
     for (;;) {
-      if (shared.isLost) throw new KvError('session-lost', 'the session has ended', { backend });
+      if (shared.isLost) throw sessionEnded();
       try {
         const name = (await this.names()).find(candidate => candidate.startsWith(this.prefix));
         if (name === undefined) return undefined;

@@ -5,8 +5,8 @@
 import type { DriverOp, OpResult, Session } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import type { Line } from './cluster.js';
-import { backend } from './errors.js';
+import type { Route } from './call.js';
+import { backend, sessionEnded } from './errors.js';
 import type { Settings } from './options.js';
 import { SharedSession } from './shared-session.js';
 
@@ -21,7 +21,7 @@ export interface SharedSessionsOptions {
 }
 
 /** A session for one transaction. */
-export interface Place extends Line {
+export interface Place extends Route {
   /** Takes note of what was written: keys with a ttl go when it is over, those of a session with that. */
   keep(ops: readonly DriverOp[], results: readonly OpResult[]): void;
   readonly leave: () => void;
@@ -75,7 +75,7 @@ export class SharedSessions {
   /** The shared session that one of the driver's is a part of. @throws KvError `session-lost` */
   of({ id }: Session): SharedSession {
     const known = this.named.get(id);
-    if (known === undefined || known.shared.isLost) throw new KvError('session-lost', 'the session has ended', { backend });
+    if (known === undefined || known.shared.isLost) throw sessionEnded();
     return known.shared;
   }
 

@@ -3,7 +3,7 @@
  * stays, and so do the directories above it.
  */
 import { KvError } from '../../errors.js';
-import type { Line } from './cluster.js';
+import type { Route } from './call.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, sizeOfMulti, type Step } from './multi.js';
@@ -23,10 +23,10 @@ export interface Tree {
 const mostStepBytes = 2 ** 19;
 
 /** @param timeout  ms of each round trip */
-export async function treeBelow(keyspace: Keyspace, prefix: string, line: Line, timeout: number): Promise<Tree> {
+export async function treeBelow(keyspace: Keyspace, prefix: string, route: Route, timeout: number): Promise<Tree> {
   const nodes = new Map<string, { holds: boolean }>();
   const root = keyspace.at({ prefix });
-  await line.call({
+  await route.call({
     send: async connection => {
       const reads = readsOf(request => connection.send(request, performance.now() + timeout));
       await connection.send(sync(root), performance.now() + timeout);
