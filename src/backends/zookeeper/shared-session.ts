@@ -30,6 +30,8 @@ export interface SharedSessionOptions {
 
 /** ms that it outlives its last user: the next one often comes soon, and a new session is a write of the whole ensemble. */
 const linger = 500;
+/** ms between tries of what a cut prevents, while the session stands. */
+export const again = 50;
 
 export class SharedSession implements Route {
   private readonly options: SharedSessionOptions;
@@ -122,6 +124,18 @@ export class SharedSession implements Route {
   /** As {@link Route.call}; `session-lost` once it is lost. */
   call<T>(call: Call<T>): Promise<T> {
     return answered(call, this.way);
+  }
+
+  /** As {@link call}, of what may be asked twice, for as long as the session stands: to that a cut is no loss. */
+  async insist<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await this.call({ send, repeatable: true, timeout: this.options.timeout });
+      } catch (error) {
+        if (!translated(error).transient || this.isLost) throw error;
+        await delay(again);
+      }
+    }
   }
 
   /** Ends it on the server, with all that belongs to it; settles when that is done, or soon after. */
