@@ -9,6 +9,7 @@ import { capabilitiesOf, countedOn } from './capabilities.js';
 import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
+import { Expiries } from './expiry.js';
 import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
@@ -118,8 +119,8 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     strong: createGets({ cluster, keyspace, strong: true }),
     stale: createGets({ cluster, keyspace, strong: false }),
   };
-  const remove = (key: string, created: bigint): Promise<void> => removeIfCreated({ gets, committer, timeout }, key, created);
-  const shared = new SharedSessions({ settings, silence, timeout, remove });
+  const expiries = new Expiries({ get: gets.strong, commit: write => committer.commit(write), timeout });
+  const shared = new SharedSessions({ settings, silence, timeout, expiries });
   const committer = new Committer({ cluster, keyspace, shared, settings });
   return {
     cluster,
@@ -128,22 +129,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     shared,
     committer,
     feeds,
-    sessions: new Sessions({ shared, remove, ending: work => ending(work.catch(() => undefined)) }),
+    sessions: new Sessions({ shared, expiries, ending: work => ending(work.catch(() => undefined)) }),
     locks: new Locks({ keyspace, shared, settings, timeout, ending: work => ending(work.catch(() => undefined)) }),
   };
-}
-
-/** Deletes a key if it still is the node that was created then: whoever makes it another's, or permanent, creates it anew. */
-async function removeIfCreated(
-  { gets, committer, timeout }: Pick<Parts, 'gets' | 'committer'> & { timeout: number },
-  key: string,
-  created: bigint,
-): Promise<void> {
-  for (;;) {
-    const { entries } = await gets.strong({ key, timeout, abandoned: false });
-    const [entry] = entries;
-    if (entry?.created !== created) return;
-    const { ok } = await committer.commit({ checks: [{ key, entry }], ops: [{ delete: key }], timeout, abandoned: false });
-    if (ok) return;
-  }
 }

@@ -3,6 +3,7 @@
  * stays, and so do the directories above it.
  */
 import { KvError } from '../../errors.js';
+import { portions } from '../../portions.js';
 import type { Route } from './call.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
@@ -76,8 +77,7 @@ export async function deleteStepwise(
   { fences, acl, multi }: { fences: readonly Step[]; acl: readonly Access[]; multi: (steps: readonly Step[]) => Promise<MultiAnswer> },
 ): Promise<void> {
   for (let left = deletionsOf(tree); left.length > 0; left = deletionsOf(tree)) {
-    let portion = left;
-    while (sizeOfMulti(portion, acl) > mostStepBytes) portion = portion.slice(0, Math.ceil(portion.length / 2));
+    const [portion = left] = portions(left, step => sizeOfMulti([step], acl), { bytes: mostStepBytes });
     const steps = [...fences, ...portion];
     const answer = await multi(steps);
     // What others have put something into has been emptied, and is left.
