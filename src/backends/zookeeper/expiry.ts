@@ -14,6 +14,8 @@ export interface ExpiriesOptions {
   readonly timeout: number;
 }
 
+type Users = Pick<SharedSession, 'enter' | 'whenLost'>;
+
 export class Expiries {
   private readonly options: ExpiriesOptions;
 
@@ -22,20 +24,23 @@ export class Expiries {
   }
 
   /** The key that was created then goes when the ttl (ms) is over. */
-  set(key: string, created: bigint, { shared, ttl }: { readonly shared: SharedSession; readonly ttl: number }): void {
+  set(key: string, created: bigint, { shared, ttl }: { readonly shared: Users; readonly ttl: number }): void {
     const leave = shared.enter();
+    const end = (): void => {
+      clearTimeout(due);
+      forget();
+      leave();
+    };
     const due = setTimeout(() => {
       this.remove(key, created)
         // Out of reach: it goes with the session.
         .catch(() => undefined)
-        .finally(leave);
+        .finally(end);
     }, ttl);
     // An idle store keeps no process alive.
     due.unref();
-    shared.whenLost(() => {
-      clearTimeout(due);
-      leave();
-    });
+    let forget = (): void => undefined;
+    forget = shared.whenLost(end);
   }
 
   /** Deletes a key if it still is the node that was created then: whoever makes it another's, or permanent, creates it anew. */
