@@ -60,6 +60,21 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
     await expect(store.atomicPut('a', '2', before)).rejects.toMatchObject({ code: 'conflict' });
   }, 30_000);
 
+  test('on a link that hangs a list, its children and health are given up as a get is: after the timeout of one round trip', async () => {
+    await using server = await startZooKeeper(found, { tickTime });
+    await using proxy = startProxy(server.host);
+    // Long before the peer is taken for dead.
+    const store = open({ hosts: proxy.host }, { timeout: 500, silence: 10_000 });
+    await store.put('d/k', 'x');
+    proxy.blackhole('down');
+    const began = performance.now();
+    const calls = [store.get('d/k'), store.list('d'), store.children('d'), store.health().then(({ error }) => Promise.reject(error))];
+    const codes = (await Promise.allSettled(calls)).map(outcome => outcome.status === 'rejected' && (outcome.reason as KvError).code);
+    expect(codes).toEqual(['timeout', 'timeout', 'timeout', 'timeout']);
+    expect(performance.now() - began).toBeLessThan(3000);
+    await proxy.heal();
+  }, 30_000);
+
   test('a member of three that hangs is left for another, the session and its keys alive', async () => {
     await using ensemble = await startZooKeeperEnsemble(found, { tickTime });
     // Without its leader an ensemble is of no use until it has another, which takes ten ticks.

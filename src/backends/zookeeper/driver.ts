@@ -14,7 +14,7 @@ import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { Keyspace } from './keyspace.js';
-import { list } from './list.js';
+import { type InTime, list } from './list.js';
 import { Locks } from './lock.js';
 import type { Settings } from './options.js';
 import type { Transaction } from './plan.js';
@@ -56,7 +56,8 @@ export class ZooKeeperDriver implements Driver {
     const parts = this.running.open(call, 'list');
     if ('key' in query) return this.get(parts, query.key, call);
     const { cluster, keyspace, feeds } = parts;
-    const listing = list(query, { cluster, keyspace, feeds, timeout: call.timeout, strong: call.consistency === 'strong' });
+    const inTime: InTime = answer => this.running.read(answer, call, 'list');
+    const listing = list(query, { cluster, keyspace, feeds, timeout: call.timeout, strong: call.consistency === 'strong', inTime });
     // Each round trip has its own timeout.
     return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
   }
@@ -82,7 +83,8 @@ export class ZooKeeperDriver implements Driver {
 
   async health(call: Call): Promise<Health> {
     const { cluster, keyspace } = this.running.open(call, 'health');
-    return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout }), { ...call, timeout: Infinity }, 'health');
+    const inTime: InTime = answer => this.running.read(answer, call, 'health');
+    return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout, inTime }), { ...call, timeout: Infinity }, 'health');
   }
 
   async close(): Promise<void> {
