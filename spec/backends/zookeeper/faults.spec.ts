@@ -7,6 +7,7 @@ import { startProxy } from '../../faults/proxy.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { startZooKeeper, startZooKeeperEnsemble } from '../../servers/zookeeper.js';
+import { catchUncaught } from '../../uncaught.js';
 
 const tickTime = 500;
 
@@ -73,6 +74,28 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
     expect(codes).toEqual(['timeout', 'timeout', 'timeout', 'timeout']);
     expect(performance.now() - began).toBeLessThan(3000);
     await proxy.heal();
+  }, 30_000);
+
+  test('a cut in the middle of a large list is mended, and nothing of it goes uncaught', async () => {
+    await using server = await startZooKeeper(found, { tickTime });
+    await using proxy = startProxy(server.host);
+    const [writer, store] = [open({ hosts: server.host }), open({ hosts: proxy.host })];
+    const keys = Array.from({ length: 8000 }, (_, i) => `d/k${i}`);
+    for (let i = 0; i < keys.length; i += 1000) await Promise.all(keys.slice(i, i + 1000).map(key => writer.put(key, '')));
+    const thrown: unknown[] = [];
+    const catching = catchUncaught(error => thrown.push(error));
+    try {
+      await store.get('d/k1');
+      // Names, and one of eight requests for the nodes: more of them are under way than are waited for at once.
+      const cut = proxy.cutAfter(300_000, 'down');
+      expect((await store.list('d')).size).toBe(keys.length);
+      expect(await cut).toBe(true);
+      // What nobody catches is told in a turn of its own.
+      await new Promise(resolve => setImmediate(resolve));
+    } finally {
+      catching.stop();
+    }
+    expect(thrown).toEqual([]);
   }, 30_000);
 
   test('a member of three that hangs is left for another, the session and its keys alive', async () => {

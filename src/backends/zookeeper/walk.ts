@@ -54,11 +54,12 @@ export async function inPortions<T>(
   const waiting: Promise<void>[] = [];
   for (const portion of portions(paths, sizeOf, { bytes: mostBytes, items: most })) {
     if (waiting.length >= abreast) await waiting.shift();
-    waiting.push(
-      ask(portion).then(answer => {
-        portion.forEach((path, i) => found(path, answer.value[i] as T, answer));
-      }),
-    );
+    const told = ask(portion).then(answer => {
+      portion.forEach((path, i) => found(path, answer.value[i] as T, answer));
+    });
+    // One that fails is heard of when its turn comes; the others may fail with it before theirs.
+    told.catch(() => undefined);
+    waiting.push(told);
   }
   await Promise.all(waiting);
 }
