@@ -61,7 +61,7 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
     await expect(store.atomicPut('a', '2', before)).rejects.toMatchObject({ code: 'conflict' });
   }, 30_000);
 
-  test('on a link that hangs a list, its children and health are given up as a get is: after the timeout of one round trip', async () => {
+  test('on a link that hangs a list, its children, a deleteTree and health are given up as a get is: after the timeout of one round trip', async () => {
     await using server = await startZooKeeper(found, { tickTime });
     await using proxy = startProxy(server.host);
     // Long before the peer is taken for dead.
@@ -69,9 +69,15 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
     await store.put('d/k', 'x');
     proxy.blackhole('down');
     const began = performance.now();
-    const calls = [store.get('d/k'), store.list('d'), store.children('d'), store.health().then(({ error }) => Promise.reject(error))];
+    const calls = [
+      store.get('d/k'),
+      store.list('d'),
+      store.children('d'),
+      store.deleteTree('d'),
+      store.health().then(({ error }) => Promise.reject(error)),
+    ];
     const codes = (await Promise.allSettled(calls)).map(outcome => outcome.status === 'rejected' && (outcome.reason as KvError).code);
-    expect(codes).toEqual(['timeout', 'timeout', 'timeout', 'timeout']);
+    expect(codes).toEqual(calls.map(() => 'timeout'));
     expect(performance.now() - began).toBeLessThan(3000);
     await proxy.heal();
   }, 30_000);

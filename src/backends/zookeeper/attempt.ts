@@ -2,7 +2,7 @@
 import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { givenUpError } from '../../running.js';
-import { type Put, timeoutOf, type Write } from './batch.js';
+import { mayTakeSteps, type Put, timeoutOf, type Trips, type Write } from './batch.js';
 import type { Route } from './call.js';
 import { concerned } from './concern.js';
 import type { Kind, Read } from './draft.js';
@@ -27,6 +27,9 @@ interface Attempt {
   readonly trees: Map<string, Tree>;
 }
 
+/** Of a write that is kept in time as a whole. */
+const untimed: Trips = { read: answer => answer, write: answer => answer };
+
 /** What came of writes, and whether any of them made a node. */
 export interface Made {
   readonly outcomes: Outcome[];
@@ -50,7 +53,8 @@ export class Attempts {
     const { keyspace, settings } = this.options;
     const attempts = writes.map((write): Attempt => ({ write, trees: new Map() }));
     const timeout = timeoutOf(writes);
-    const deadline = performance.now() + timeout;
+    const trips = tripsOf(attempts);
+    let deadline = performance.now() + timeout;
     for (let attempt = 0; attempt < tries && (attempt === 0 || performance.now() < deadline); attempt++) {
       if (writes.every(({ abandoned }) => abandoned)) throw givenUpError(backend);
       const plan = new Plan(keyspace, await this.read(attempts, route, timeout));
@@ -60,12 +64,13 @@ export class Attempts {
         const [only, second] = attempts;
         if (only === undefined || second !== undefined) return undefined;
         await this.oversize(plan, only, route, timeout);
+        deadline = performance.now() + timeout;
         continue;
       }
       const answer =
         plan.steps.length === 0
           ? { ok: true as const, stats: [], zxid: 0n }
-          : await transact(route, plan.steps, { acl: settings.acl, timeout });
+          : await trips.write(transact(route, plan.steps, { acl: settings.acl, timeout }));
       if (answer.ok) return { outcomes: made.map(({ outcome }) => outcome(answer)), created: made.some(({ creates }) => creates) };
       this.heed(plan.steps[answer.at] as Step, answer.code, attempts);
     }
@@ -95,6 +100,7 @@ export class Attempts {
 
   private async read(attempts: readonly Attempt[], route: Route, timeout: number): Promise<Read> {
     const { keyspace } = this.options;
+    const { read: inTime } = tripsOf(attempts);
     const read = new Map<string, Node | number>();
     const concerns = attempts.map(({ write }) => concerned(keyspace, write));
     const paths = [...new Set([...concerns.flatMap(({ guards }) => guards), ...concerns.flatMap(({ nodes }) => nodes)])].filter(
@@ -103,12 +109,12 @@ export class Attempts {
     const checked = attempts.some(({ write }) => write.checks.length > 0);
     await route.call({
       send: async (connection, deadline) => {
-        const reads = readsOf(request => connection.send(request, deadline));
+        const reads = readsOf(request => inTime(connection.send(request, deadline)));
         // What others wrote must not look as if it were not there yet.
         const synced = checked && paths[0] !== undefined ? connection.send(sync(paths[0]), deadline) : undefined;
         synced?.catch(() => undefined);
         await inPortions(paths, reads.nodes, (path, node) => read.set(path, node));
-        await synced;
+        if (synced !== undefined) await inTime(synced);
       },
       repeatable: true,
       timeout,
@@ -117,7 +123,7 @@ export class Attempts {
     for (const { write, trees } of attempts)
       for (const op of write.ops)
         if ('deletePrefix' in op && !trees.has(op.deletePrefix))
-          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, route, timeout));
+          trees.set(op.deletePrefix, await treeBelow(keyspace, op.deletePrefix, route, { timeout, inTime }));
     return read;
   }
 
@@ -130,14 +136,20 @@ export class Attempts {
   /** More than one request takes: a deleteTree by itself goes stepwise; directories may be made before the rest. */
   private async oversize(plan: Plan, { write, trees }: Attempt, route: Route, timeout: number): Promise<void> {
     const { acl } = this.options.settings;
-    const [op, second] = write.ops;
-    if (op !== undefined && 'deletePrefix' in op && second === undefined && write.checks.every(check => 'held' in check)) {
+    const [tree] = trees.values();
+    if (tree !== undefined && mayTakeSteps(write)) {
       const fences = plan.steps.filter(step => 'check' in step);
-      return deleteStepwise(trees.get(op.deletePrefix) as Tree, { fences, acl, multi: steps => transact(route, steps, { acl, timeout }) });
+      const { write: inTime } = write.trips ?? untimed;
+      return deleteStepwise(tree, { fences, acl, multi: steps => inTime(transact(route, steps, { acl, timeout })) });
     }
     const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
     if (plan.directories.length === 0 || rest > mostBytes - 1000)
       throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
     await transact(route, plan.directories, { acl, timeout });
   }
+}
+
+/** Only one that is alone has any: no batch is made of such. */
+function tripsOf([only]: readonly Attempt[]): Trips {
+  return only?.write.trips ?? untimed;
 }

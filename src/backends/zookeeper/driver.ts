@@ -3,8 +3,9 @@ import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Call, Driver, DriverContext, Feed, Grant, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
-import { Running } from '../../running.js';
-import type { Write } from './batch.js';
+import { type Abandonable, Running } from '../../running.js';
+import { mayTakeSteps, type Trips, type Write } from './batch.js';
+import type { InTime } from './call.js';
 import { capabilitiesOf, countedOn } from './capabilities.js';
 import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
@@ -14,7 +15,7 @@ import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { Keyspace } from './keyspace.js';
-import { type InTime, list } from './list.js';
+import { list } from './list.js';
 import { Locks } from './lock.js';
 import type { Settings } from './options.js';
 import type { Transaction } from './plan.js';
@@ -66,7 +67,10 @@ export class ZooKeeperDriver implements Driver {
     const { committer } = this.running.open(call, 'commit');
     const { checks, ops } = transaction;
     const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
-    return this.running.follow(write, committer.commit(write), call, 'commit');
+    if (!mayTakeSteps(write)) return this.running.follow(write, committer.commit(write), call, 'commit');
+    // Each step has its own timeout.
+    const stepwise: Write = { ...write, trips: this.trips(call) };
+    return this.running.follow(stepwise, committer.commit(stepwise), { ...call, timeout: Infinity }, 'commit');
   }
 
   feed$(range: Range): Observable<Feed> {
@@ -90,6 +94,14 @@ export class ZooKeeperDriver implements Driver {
   async close(): Promise<void> {
     const parts = this.running.close();
     await Promise.all([parts?.shared.close(), parts?.cluster.close()]);
+  }
+
+  private trips(call: Call): Trips {
+    const request: Abandonable = { abandoned: false };
+    return {
+      read: answer => this.running.read(answer, call, 'commit'),
+      write: answer => this.running.follow(request, answer, call, 'commit'),
+    };
   }
 
   private async get({ gets }: Parts, key: string, call: ReadCall): Promise<Listing> {

@@ -7,6 +7,7 @@ import type { Listing, ListQuery } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
+import type { InTime } from './call.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend } from './errors.js';
@@ -25,9 +26,6 @@ export interface ListOptions {
   /** Gives up a round trip that takes longer. */
   readonly inTime: InTime;
 }
-
-/** Settles as the answer does, or rejects once it is late. */
-export type InTime = <T>(answer: Promise<T>) => Promise<T>;
 
 type Query = { readonly prefix: string } & ListQuery;
 

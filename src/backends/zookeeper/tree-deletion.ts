@@ -4,13 +4,13 @@
  */
 import { KvError } from '../../errors.js';
 import { portions } from '../../portions.js';
-import type { Route } from './call.js';
+import type { InTime, Route } from './call.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, sizeOfMulti, type Step } from './multi.js';
 import { readsOf, walk } from './walk.js';
 import { code } from './numbers.js';
-import { type Access, sync } from './wire.js';
+import { type Access, type Answer, type Request, sync } from './wire.js';
 
 /** The nodes below a directory as they were found, those above others first. */
 export interface Tree {
@@ -24,13 +24,19 @@ export interface Tree {
 const mostStepBytes = 2 ** 19;
 
 /** @param timeout  ms of each round trip */
-export async function treeBelow(keyspace: Keyspace, prefix: string, route: Route, timeout: number): Promise<Tree> {
+export async function treeBelow(
+  keyspace: Keyspace,
+  prefix: string,
+  route: Route,
+  { timeout, inTime }: { readonly timeout: number; readonly inTime: InTime },
+): Promise<Tree> {
   const nodes = new Map<string, { holds: boolean }>();
   const root = keyspace.at({ prefix });
   await route.call({
     send: async connection => {
-      const reads = readsOf(request => connection.send(request, performance.now() + timeout));
-      await connection.send(sync(root), performance.now() + timeout);
+      const send = <T>(request: Request<T>): Promise<Answer<T>> => inTime(connection.send(request, performance.now() + timeout));
+      const reads = readsOf(send);
+      await send(sync(root));
       await walk(reads, root, (path, { data }) => {
         if (path === root) return true;
         const seen = keyspace.isSeen({ prefix }, path);
