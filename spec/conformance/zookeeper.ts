@@ -6,6 +6,7 @@ import type { ZooKeeperOptions } from '../../src/backends/zookeeper/options.js';
 import { conformance, type Selection } from '../../src/conformance/index.js';
 import type { Driver } from '../../src/driver.js';
 import { showLogsOnFailure } from '../servers/suite.js';
+import { until } from '../servers/until.js';
 import type { ZooKeeper } from '../servers/zookeeper.js';
 import { contendersIn, onCalls } from './instruments.js';
 import { Network } from './network.js';
@@ -84,7 +85,10 @@ export function suiteOnZooKeeper(
       ...network.hooks,
       ...(owned ? { restart: async () => void (await Promise.all(members.map(member => member.restart('kept')))) } : {}),
       async expireSession(driver, session) {
-        const expiring = session === undefined ? network.connectionOf(driver).sessions : [session];
+        const { sessions } = network.connectionOf(driver);
+        // On a busy machine it may still be on its way.
+        if (session === undefined) await until('a session to end', () => sessions.length > 0);
+        const expiring = session === undefined ? sessions : [session];
         const numbers = new Set(expiring.map(({ id }) => BigInt(`0x${id.split('-')[0]}`)));
         // Some of them have ended by now.
         await Promise.all(

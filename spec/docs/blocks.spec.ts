@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Driver, Store, StoreOptions } from 'rxkv';
 import { blocksOf, excerptOf, pages, root, titleOf } from './pages.js';
+import { catchUncaught } from '../uncaught.js';
 import { compile, pathOf, type Program, programOf, promisedOutput } from './programs.js';
 
 /** The stores of the block that runs: whoever reads a page need not see them closed in every block. */
@@ -141,21 +142,6 @@ async function run(program: Program): Promise<void> {
   }
   if (uncaught.length > 0) throw uncaught[0];
   if (promised.length > 0) expect(printed, `what ${titleOf(block)} prints`).toEqual(promised);
-}
-
-/** Takes what nobody catches away from the runner, which would not know whose it is. */
-function catchUncaught(tell: (error: unknown) => void): { stop(): void } {
-  const events = ['uncaughtException', 'unhandledRejection'] as const;
-  const theirs = events.map(event => process.listeners(event as 'uncaughtException'));
-  for (const event of events) process.removeAllListeners(event).on(event, tell);
-  return {
-    stop() {
-      for (const [i, event] of events.entries()) {
-        process.removeAllListeners(event);
-        for (const listener of theirs[i] as NodeJS.UncaughtExceptionListener[]) process.on(event as 'uncaughtException', listener);
-      }
-    },
-  };
 }
 
 /** The pieces of an excerpt that are not whole lines of the file. `// ...` stands for what is left out in between. */

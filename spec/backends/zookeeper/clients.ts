@@ -1,4 +1,5 @@
 /** Clients: ours and the stock one, in the same words, so that a test can show what one mends of the other. */
+import { Arrivals } from '../../../src/backends/zookeeper/arrivals.js';
 import { openClient } from '../../../src/backends/zookeeper/client.js';
 import { settingsOf } from '../../../src/backends/zookeeper/options.js';
 import { loadPackage, type Manager, type StockClient } from '../../../src/backends/zookeeper/package.js';
@@ -33,8 +34,8 @@ export const ours: Open = async ({ hosts, session = 1000, user }) => {
   const quiet = (): void => undefined;
   const settings = settingsOf({ hosts: [...hosts], ...(user === undefined ? {} : { auth: user }) });
   const listener = { established: quiet, cut: quiet, ended: quiet, alive: quiet, event: quiet };
-  const { native, connection } = await openClient(settings, { session, silence: 5000, listener });
-  connection.nextServerIndex = 0;
+  const { native, connection } = await openClient(settings, { session, silence: 5000, arrivals: new Arrivals(), listener });
+  connection.dial.next = 0;
   return opened(native);
 };
 

@@ -2,13 +2,15 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { removeWatches, watchKind } from '../../../src/backends/zookeeper/wire.js';
+import { watchKind } from '../../../src/backends/zookeeper/numbers.js';
+import { removeWatches } from '../../../src/backends/zookeeper/wire.js';
 import type { Connection } from '../../../src/backends/zookeeper/connection.js';
 import { loadPackage } from '../../../src/backends/zookeeper/package.js';
 import { startProxy } from '../../faults/proxy.js';
 import { describeProgram, showLogsOnFailure } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { startZooKeeper, type ZooKeeper, zooKeeperUsers } from '../../servers/zookeeper.js';
+import { catchUncaught } from '../../uncaught.js';
 import { type Open, type Opened, ours, stock, within } from './clients.js';
 
 describeProgram('zookeeper', 'the connection', found => {
@@ -150,6 +152,48 @@ describeProgram('zookeeper', 'the connection', found => {
     const deadline = performance.now() + 1500;
     await until('the socket to be closed', () => socket?.destroyed === true || performance.now() > deadline);
     return socket?.destroyed === true;
+  });
+
+  /** Messages that the server has sent to the client. */
+  async function sentTo({ manager }: Opened): Promise<number> {
+    const id = manager.sessionId.readBigUInt64BE(0).toString(16);
+    return Number(new RegExp(`sent=(\\d+),sid=0x${id},`).exec(await server.fourLetters('cons'))?.[1] ?? Number.NaN);
+  }
+
+  mended('a watcher or a callback that throws is its owner’s affair: what is behind it is told, on the same connection', async open => {
+    await using proxy = startProxy(server.host);
+    await using client = await open({ hosts: [proxy.host], session: 10_000 });
+    await connected(client);
+    const paths = ['first', 'second'].map(name => `/${name}-${open === ours ? 'ours' : 'stock'}`);
+    const [first, second] = paths as [string, string];
+    let seen = 0;
+    let watched = true;
+    const failing = (words: string) => (): void => {
+      // The stock one tells it again at its end.
+      if (watched) throw new Error(words);
+    };
+    await within(1000, told => client.client.exists(first, failing('of a watcher'), told));
+    await within(1000, told => client.client.exists(second, () => seen++, told));
+    const thrown: unknown[] = [];
+    const catching = catchUncaught(error => thrown.push((error as Error).message));
+    try {
+      proxy.blackhole('down');
+      const before = await sentTo(client);
+      await using session = await server.session();
+      for (const path of paths) await session.create(path, '');
+      client.client.getData('/k', failing('of a callback'));
+      const behind = get(client, '/k', 2000);
+      // Two events and two answers, which come in one piece.
+      await until('the server to have sent all of it', async () => (await sentTo(client)) === before + 4);
+      await proxy.heal();
+      const isTold = (await behind) instanceof Buffer;
+      const deadline = performance.now() + 500;
+      await until('the event behind the other', () => seen > 0 || performance.now() > deadline);
+      return isTold && seen === 1 && thrown.join() === 'of a watcher,of a callback' && client.states.join() === 'SYNC_CONNECTED';
+    } finally {
+      watched = false;
+      catching.stop();
+    }
   });
 
   test('mended: a code that the package does not know is an error like others, and not one thrown at the socket', async () => {

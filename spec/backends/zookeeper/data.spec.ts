@@ -157,12 +157,17 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
       watching.unsubscribe();
     });
 
-    test('thirty thousand keys go stepwise, and a fence holds for each step', async () => {
-      const store = open();
+    test('thirty thousand keys go stepwise: a fence holds for each step, and each has the timeout, not all together', async () => {
+      await using proxy = startProxy(server.host);
+      const [store, far] = [open(), open({ hosts: proxy.host, root: again() })];
       const keys = Array.from({ length: 30_000 }, (_, i) => `t/${i % 20}/some-longer-name-of-a-key-${i}`);
       for (let i = 0; i < keys.length; i += 2000) await Promise.all(keys.slice(i, i + 2000).map(key => store.put(key, '')));
-      const lock = await store.lock('fence');
-      await store.deleteTree('t', { lock });
+      const lock = await far.lock('fence');
+      proxy.delay(200);
+      const began = performance.now();
+      await far.deleteTree('t', { lock, timeout: 2500 });
+      expect(performance.now() - began).toBeGreaterThan(2500);
+      await proxy.heal();
       expect((await store.list('')).size).toBe(0);
       expect(await raw(store, `/${again()}/t`)).toBeInstanceOf(Error);
       await lock.release();

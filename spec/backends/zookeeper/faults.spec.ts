@@ -7,6 +7,7 @@ import { startProxy } from '../../faults/proxy.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { startZooKeeper, startZooKeeperEnsemble } from '../../servers/zookeeper.js';
+import { catchUncaught } from '../../uncaught.js';
 
 const tickTime = 500;
 
@@ -58,6 +59,49 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
     await other.delete('a');
     await other.put('a', '1');
     await expect(store.atomicPut('a', '2', before)).rejects.toMatchObject({ code: 'conflict' });
+  }, 30_000);
+
+  test('on a link that hangs a list, its children, a deleteTree and health are given up as a get is: after the timeout of one round trip', async () => {
+    await using server = await startZooKeeper(found, { tickTime });
+    await using proxy = startProxy(server.host);
+    // Long before the peer is taken for dead.
+    const store = open({ hosts: proxy.host }, { timeout: 500, silence: 10_000 });
+    await store.put('d/k', 'x');
+    proxy.blackhole('down');
+    const began = performance.now();
+    const calls = [
+      store.get('d/k'),
+      store.list('d'),
+      store.children('d'),
+      store.deleteTree('d'),
+      store.health().then(({ error }) => Promise.reject(error)),
+    ];
+    const codes = (await Promise.allSettled(calls)).map(outcome => outcome.status === 'rejected' && (outcome.reason as KvError).code);
+    expect(codes).toEqual(calls.map(() => 'timeout'));
+    expect(performance.now() - began).toBeLessThan(3000);
+    await proxy.heal();
+  }, 30_000);
+
+  test('a cut in the middle of a large list is mended, and nothing of it goes uncaught', async () => {
+    await using server = await startZooKeeper(found, { tickTime });
+    await using proxy = startProxy(server.host);
+    const [writer, store] = [open({ hosts: server.host }), open({ hosts: proxy.host })];
+    const keys = Array.from({ length: 8000 }, (_, i) => `d/k${i}`);
+    for (let i = 0; i < keys.length; i += 1000) await Promise.all(keys.slice(i, i + 1000).map(key => writer.put(key, '')));
+    const thrown: unknown[] = [];
+    const catching = catchUncaught(error => thrown.push(error));
+    try {
+      await store.get('d/k1');
+      // Names, and one of eight requests for the nodes: more of them are under way than are waited for at once.
+      const cut = proxy.cutAfter(300_000, 'down');
+      expect((await store.list('d')).size).toBe(keys.length);
+      expect(await cut).toBe(true);
+      // What nobody catches is told in a turn of its own.
+      await new Promise(resolve => setImmediate(resolve));
+    } finally {
+      catching.stop();
+    }
+    expect(thrown).toEqual([]);
   }, 30_000);
 
   test('a member of three that hangs is left for another, the session and its keys alive', async () => {

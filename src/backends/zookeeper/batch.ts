@@ -3,6 +3,7 @@ import type { DriverOp } from '../../driver.js';
 import type { Abandonable } from '../../running.js';
 import type { Extent } from '../../turns.js';
 import { portions } from '../../portions.js';
+import type { InTime } from './call.js';
 import { ownRecords } from './keyspace.js';
 import type { Transaction } from './plan.js';
 
@@ -10,6 +11,14 @@ import type { Transaction } from './plan.js';
 export interface Write extends Transaction, Abandonable {
   /** ms */
   readonly timeout: number;
+  /** Of one that may take many steps, each of which has the timeout: see {@link mayTakeSteps}. */
+  readonly trips?: Trips;
+}
+
+/** Keep the round trips of one write in time; what became of a late one that writes is unknown. */
+export interface Trips {
+  readonly read: InTime;
+  readonly write: InTime;
 }
 
 export type Put = Extract<DriverOp, { put: string }>;
@@ -32,6 +41,11 @@ export function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
   return (
     checks.length === 0 && second === undefined && op !== undefined && 'put' in op && typeof op.ttl !== 'number' && op.session === undefined
   );
+}
+
+/** A deleteTree with nothing but locks beside it: what is too much for one request goes in several. */
+export function mayTakeSteps({ checks, ops: [op, second] }: Transaction): boolean {
+  return op !== undefined && 'deletePrefix' in op && second === undefined && checks.every(check => 'held' in check);
 }
 
 /** Whether it names the session that its keys are to belong to. */

@@ -1,7 +1,9 @@
 /** A client: the package's, with a connection of ours put into it before it connects. */
 import type { ConnectionOptions } from 'node:tls';
 import type { TlsOptions } from '../../tls.js';
-import { type Connection, connectionClass, type Listener } from './connection.js';
+import type { Arrivals } from './arrivals.js';
+import { type Connection, connectionClass } from './connection.js';
+import type { Listener } from './listener.js';
 import type { Settings } from './options.js';
 import { loadPackage, type StockClient } from './package.js';
 
@@ -17,21 +19,24 @@ export interface ClientOptions {
   readonly silence: number;
   /** Persistent watches, set on every connection. */
   readonly trees?: ReadonlyMap<string, boolean>;
+  /** In which what it hears has its place. */
+  readonly arrivals: Arrivals;
   readonly listener: Listener;
 }
 
 /** Connects at once. @throws KvError `unsupported` without the package */
-export async function openClient(settings: Settings, { session, silence, trees, listener }: ClientOptions): Promise<Client> {
+export async function openClient(settings: Settings, { session, silence, trees, arrivals, listener }: ClientOptions): Promise<Client> {
   const stock = await loadPackage();
   const { hosts, tls, auth } = settings;
   const native = stock.createClient(hosts[0] as string, { sessionTimeout: session, retries: 0 });
   const Connection = connectionClass(stock);
-  const connection = new Connection('localhost', native.options, native.onConnectionManagerState.bind(native), {
+  const connection = new Connection(native.options, native.onConnectionManagerState.bind(native), {
     hosts,
     tls: tls === undefined ? undefined : connectionOptionsOf(tls),
     patience: Math.max(100, Math.min(silence, session / hosts.length) / 2),
     silence,
     trees: trees ?? new Map(),
+    arrivals,
     listener,
   });
   native.connectionManager = connection;

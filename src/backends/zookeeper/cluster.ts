@@ -1,31 +1,13 @@
-/**
- * A cluster: the session that a store's calls and watches go through, and the next one when it has ended.
- *
- * A read is asked again until its deadline. A write is sent again only when no server can have acted on it.
- */
-import { delay } from '../../delay.js';
-import { KvError } from '../../errors.js';
+/** A cluster: the session that a store's calls and watches go through, and the next one when it has ended. */
 import { closedError } from '../../running.js';
+import { Arrivals } from './arrivals.js';
+import { answered, type Call, type Route, type Way } from './call.js';
 import { longestSession } from './capabilities.js';
 import { type Client, openClient } from './client.js';
 import type { Connection } from './connection.js';
-import { backend, failureOf, translated } from './errors.js';
+import { backend } from './errors.js';
+import { Holders } from './holders.js';
 import type { Settings } from './options.js';
-
-export interface Call<T> {
-  /** @param deadline  by performance.now() */
-  readonly send: (connection: Connection, deadline: number) => Promise<T>;
-  /** Whether sending it twice is the same as sending it once. */
-  readonly repeatable: boolean;
-  /** ms */
-  readonly timeout: number;
-}
-
-/** Where requests go: any session, or one that nodes are to belong to. */
-export interface Line {
-  /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
-  call<T>(call: Call<T>): Promise<T>;
-}
 
 /** Told of what concerns all watches. */
 export interface Follower {
@@ -41,26 +23,27 @@ export interface ClusterOptions {
   readonly silence: number;
 }
 
-/** ms before a request is made again. */
-export const pause = 5;
-/** ms: whoever waits for a call is told first that it was in vain, in the words for it. */
-export const afterwards = 50;
-
-export class Cluster implements Line {
+export class Cluster implements Route {
   /** Persistent watches, by path, and whether they are of all below it. */
   readonly trees: Map<string, boolean> = new Map();
+  /** What its sessions heard, one after the other. */
+  readonly arrivals: Arrivals = new Arrivals();
   follower: Follower | undefined;
   private readonly settings: Settings;
   private readonly silence: number;
   private opening: Promise<Client> | undefined;
   private current: Client | undefined;
-  private holders = 0;
+  private readonly holders: Holders = new Holders(() => this.mind());
   private release: (() => void) | undefined;
   private overdue: NodeJS.Timeout | undefined;
   private whenEnded: (() => void) | undefined;
   /** Whether any session has been live. */
   private greeted = false;
   private closed = false;
+  private readonly way: Way = {
+    connection: () => this.current?.connection ?? this.connection(),
+    end: () => (this.closed ? closedError(backend) : undefined),
+  };
 
   constructor({ settings, silence }: ClusterOptions) {
     this.settings = settings;
@@ -72,7 +55,7 @@ export class Cluster implements Line {
   }
 
   get host(): string {
-    return this.current?.connection.host ?? (this.settings.hosts[0] as string);
+    return this.current?.connection.dial.host ?? (this.settings.hosts[0] as string);
   }
 
   /** The session in use. @throws KvError */
@@ -83,38 +66,16 @@ export class Cluster implements Line {
     return (await this.opening).connection;
   }
 
-  /** As {@link Line.call}. */
-  async call<T>({ send, repeatable, timeout }: Call<T>): Promise<T> {
-    const deadline = performance.now() + timeout + afterwards;
-    for (;;) {
-      const connection = this.current?.connection ?? (await this.connection());
-      try {
-        return await send(connection, deadline);
-      } catch (error) {
-        if (KvError.is(error)) throw error;
-        if (this.closed) throw closedError(backend);
-        const { code, fate } = failureOf(error);
-        const passing = code === 'unavailable' || code === 'timeout';
-        if (!passing || (fate === 'unknown' && !repeatable) || performance.now() >= deadline)
-          throw translated(error, fate === 'unknown' && !repeatable ? { outcome: 'unknown' } : {});
-        // What fails at once must not be asked again in the same turn, or nothing would ever change.
-        await delay(pause);
-      }
-    }
+  /** As {@link Route.call}. */
+  call<T>(call: Call<T>): Promise<T> {
+    return answered(call, this.way);
   }
 
   /** Keeps the process alive, and the session connected, until the function that is returned is called. */
   hold(): () => void {
-    this.holders++;
-    this.mind();
+    const release = this.holders.enter();
     if (this.current === undefined) this.connection().catch(() => undefined);
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      this.holders--;
-      this.mind();
-    };
+    return release;
   }
 
   /** Settles once the server has taken leave, or soon after. */
@@ -131,12 +92,13 @@ export class Cluster implements Line {
   }
 
   private async open(): Promise<Client> {
-    const { settings, silence, trees } = this;
+    const { settings, silence, trees, arrivals } = this;
     // Half of it until a silent peer is left, and the rest to get on with the next.
     const opened = await openClient(settings, {
       session: longestSession(settings.tickTime),
       silence: silence / 2,
       trees,
+      arrivals,
       listener: {
         established: () => this.established(),
         cut: () => this.cut(),
@@ -171,8 +133,8 @@ export class Cluster implements Line {
     this.overdue = setTimeout(() => {
       this.overdue = undefined;
       if (this.current === current) current.native.close();
-    }, current.connection.negotiated);
-    if (this.holders === 0) this.overdue.unref();
+    }, current.connection.sessionTimeout);
+    if (!this.holders.any) this.overdue.unref();
   }
 
   private ended(): void {
@@ -182,11 +144,11 @@ export class Cluster implements Line {
     this.current = undefined;
     this.opening = undefined;
     this.whenEnded?.();
-    if (this.holders > 0 && !this.closed) this.connection().catch(() => undefined);
+    if (this.holders.any && !this.closed) this.connection().catch(() => undefined);
   }
 
   private mind(): void {
-    if (this.holders > 0) this.release ??= this.current?.connection.hold();
+    if (this.holders.any) this.release ??= this.current?.connection.hold();
     else {
       this.release?.();
       this.release = undefined;

@@ -3,12 +3,14 @@ import type { Observable } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Call, Driver, DriverContext, Feed, Grant, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
-import { Running } from '../../running.js';
-import type { Write } from './batch.js';
+import { type Abandonable, Running } from '../../running.js';
+import { mayTakeSteps, type Trips, type Write } from './batch.js';
+import type { InTime } from './call.js';
 import { capabilitiesOf, countedOn } from './capabilities.js';
 import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
+import { Expiries } from './expiry.js';
 import { Feeds } from './feed.js';
 import { createGets, type Get } from './get.js';
 import { healthOf, strongRead } from './health.js';
@@ -45,9 +47,9 @@ export class ZooKeeperDriver implements Driver {
   async ready(call: Call): Promise<Capabilities> {
     const { cluster, keyspace } = this.running.open(call, 'ready');
     await this.running.read(strongRead(cluster, keyspace, call.timeout), call, 'ready');
-    const { negotiated } = await cluster.connection();
+    const { sessionTimeout } = await cluster.connection();
     const { maxTtl } = this.capabilities;
-    const longest = countedOn(negotiated, this.settings.tickTime);
+    const longest = countedOn(sessionTimeout, this.settings.tickTime);
     return this.settings.ttlNodes || longest >= maxTtl ? this.capabilities : { ...this.capabilities, maxTtl: longest };
   }
 
@@ -55,7 +57,8 @@ export class ZooKeeperDriver implements Driver {
     const parts = this.running.open(call, 'list');
     if ('key' in query) return this.get(parts, query.key, call);
     const { cluster, keyspace, feeds } = parts;
-    const listing = list(query, { cluster, keyspace, feeds, timeout: call.timeout, strong: call.consistency === 'strong' });
+    const inTime: InTime = answer => this.running.read(answer, call, 'list');
+    const listing = list(query, { cluster, keyspace, feeds, timeout: call.timeout, strong: call.consistency === 'strong', inTime });
     // Each round trip has its own timeout.
     return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
   }
@@ -64,7 +67,10 @@ export class ZooKeeperDriver implements Driver {
     const { committer } = this.running.open(call, 'commit');
     const { checks, ops } = transaction;
     const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
-    return this.running.follow(write, committer.commit(write), call, 'commit');
+    if (!mayTakeSteps(write)) return this.running.follow(write, committer.commit(write), call, 'commit');
+    // Each step has its own timeout.
+    const stepwise: Write = { ...write, trips: this.trips(call) };
+    return this.running.follow(stepwise, committer.commit(stepwise), { ...call, timeout: Infinity }, 'commit');
   }
 
   feed$(range: Range): Observable<Feed> {
@@ -81,12 +87,21 @@ export class ZooKeeperDriver implements Driver {
 
   async health(call: Call): Promise<Health> {
     const { cluster, keyspace } = this.running.open(call, 'health');
-    return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout }), { ...call, timeout: Infinity }, 'health');
+    const inTime: InTime = answer => this.running.read(answer, call, 'health');
+    return this.running.read(healthOf({ cluster, keyspace, timeout: call.timeout, inTime }), { ...call, timeout: Infinity }, 'health');
   }
 
   async close(): Promise<void> {
     const parts = this.running.close();
     await Promise.all([parts?.shared.close(), parts?.cluster.close()]);
+  }
+
+  private trips(call: Call): Trips {
+    const request: Abandonable = { abandoned: false };
+    return {
+      read: answer => this.running.read(answer, call, 'commit'),
+      write: answer => this.running.follow(request, answer, call, 'commit'),
+    };
   }
 
   private async get({ gets }: Parts, key: string, call: ReadCall): Promise<Listing> {
@@ -118,8 +133,8 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     strong: createGets({ cluster, keyspace, strong: true }),
     stale: createGets({ cluster, keyspace, strong: false }),
   };
-  const remove = (key: string, created: bigint): Promise<void> => removeIfCreated({ gets, committer, timeout }, key, created);
-  const shared = new SharedSessions({ settings, silence, timeout, remove });
+  const expiries = new Expiries({ get: gets.strong, commit: write => committer.commit(write), timeout });
+  const shared = new SharedSessions({ settings, silence, timeout, expiries });
   const committer = new Committer({ cluster, keyspace, shared, settings });
   return {
     cluster,
@@ -128,22 +143,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     shared,
     committer,
     feeds,
-    sessions: new Sessions({ shared, remove, ending: work => ending(work.catch(() => undefined)) }),
+    sessions: new Sessions({ shared, expiries, ending: work => ending(work.catch(() => undefined)) }),
     locks: new Locks({ keyspace, shared, settings, timeout, ending: work => ending(work.catch(() => undefined)) }),
   };
-}
-
-/** Deletes a key if it still is the node that was created then: whoever makes it another's, or permanent, creates it anew. */
-async function removeIfCreated(
-  { gets, committer, timeout }: Pick<Parts, 'gets' | 'committer'> & { timeout: number },
-  key: string,
-  created: bigint,
-): Promise<void> {
-  for (;;) {
-    const { entries } = await gets.strong({ key, timeout, abandoned: false });
-    const [entry] = entries;
-    if (entry?.created !== created) return;
-    const { ok } = await committer.commit({ checks: [{ key, entry }], ops: [{ delete: key }], timeout, abandoned: false });
-    if (ok) return;
-  }
 }

@@ -1,7 +1,7 @@
 /** Errors: what ZooKeeper and its connections say, in our words, and whether the server can have acted on the request. */
 import { KvError, type KvErrorCode, type KvErrorDetail } from '../../errors.js';
 import { type Failure, type Fate, notLoaded as packageNotLoaded } from '../../failure.js';
-import { code } from './wire.js';
+import { code } from './numbers.js';
 
 export const backend = 'zookeeper';
 
@@ -51,6 +51,16 @@ export function translated(error: unknown, detail: KvErrorDetail = {}): KvError 
   if (KvError.is(error)) return error;
   const { code: kind, message } = failureOf(error);
   return new KvError(kind, message, { backend, cause: error, ...detail });
+}
+
+/** Whether the connection failed, and another may do better. A server that has too much to do is not asked again. */
+export function isOfConnection({ code: kind }: Pick<Failure, 'code'>): boolean {
+  return kind === 'unavailable' || kind === 'timeout';
+}
+
+/** What is said of a session that has ended. */
+export function sessionEnded(detail: KvErrorDetail = {}): KvError {
+  return new KvError('session-lost', 'the session has ended', { backend, ...detail });
 }
 
 /** Whether it is the fault of that number, or comes of it. */

@@ -2,20 +2,20 @@
  * A feed: what a range holds, read again wherever an event says that it changed.
  *
  * A notification that comes before the answer to a read is no newer than that answer. So what was read is the state of
- * one moment as soon as an answer leaves nothing dirty; it is said then, and never only because time has passed. What was
- * dirty of late is read along with the rest, so that this comes about under continuous writes, too.
+ * one moment as soon as an answer leaves nothing dirty; it is said then, and never only because time has passed.
  */
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Change, Feed, Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import type { Cluster } from './cluster.js';
-import { type Answer, lastReceived } from './connection.js';
-import { failureOf, translated } from './errors.js';
+import { Dirty } from './dirty.js';
+import { isOfConnection, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { PerNode } from './per-node.js';
 import { absentOr, inPortions, readsOf, type Reads, walk } from './walk.js';
 import type { WatchMessage, Watches } from './watches.js';
-import { happened, type Node } from './wire.js';
+import { happened } from './numbers.js';
+import type { Answer, Node } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -38,10 +38,6 @@ export class Feeds {
   }
 }
 
-/** How many reads a node that was dirty is read along with. */
-const stickiness = 8;
-/** How many nodes are read along. */
-const mostHot = 1000;
 /** ms from one try to the next where a read failed and nothing else wakes the feed. */
 const pause = 50;
 
@@ -51,10 +47,7 @@ class Following {
   private readonly range: Range;
   private readonly subscriber: Subscriber<Feed>;
   private readonly life: Subscription = new Subscription();
-  /** Nodes that an event was about since they were read, and the place of the last one among all messages. */
-  private readonly dirty: Map<string, number> = new Map();
-  /** Nodes that were dirty of late: what they hold, once that was read, and for how many reads they stay. */
-  private readonly hot: Map<string, { entry: Entry | undefined | 'unread'; left: number }> = new Map();
+  private readonly dirty: Dirty = new Dirty();
   /** What was read and not said yet; undefined says that there is none. */
   private readonly unsaid: Map<string, Entry | undefined> = new Map();
   /** Everything, while it is read for the first time or anew. */
@@ -98,7 +91,7 @@ class Following {
         top: keyspace.at(this.range),
         recursive: 'prefix' in this.range,
         interest: watches.interest,
-        touched: path => this.mark(path, lastReceived()),
+        touched: path => this.mark(path, cluster.arrivals.last),
       });
       this.perNode = perNode;
       this.life.add(() => perNode.end());
@@ -121,7 +114,7 @@ class Following {
   }
 
   private mark(path: string, at: number): void {
-    this.dirty.set(path, at);
+    this.dirty.mark(path, at);
     this.wake();
   }
 
@@ -138,10 +131,10 @@ class Following {
   private async work(): Promise<void> {
     this.working = true;
     try {
-      while ((this.whole || this.dirty.size > 0) && !this.life.closed) {
+      while ((this.whole || this.dirty.any) && !this.life.closed) {
         if (this.whole) await this.readAll();
         else await this.readDirty();
-        if (!this.whole && this.dirty.size === 0) this.say();
+        if (!this.whole && !this.dirty.any) this.say();
       }
     } catch (error) {
       this.failed(error);
@@ -152,28 +145,25 @@ class Following {
 
   /** A cut mends itself: what was dirty is dirty still, and the next connection says reset. */
   private failed(error: unknown): void {
-    const { code } = failureOf(error);
     const known = translated(error);
     if (this.life.closed) return;
-    if (known.code !== 'unavailable' && known.code !== 'timeout' && code !== 'unavailable' && code !== 'timeout')
-      return this.subscriber.error(known);
+    if (!isOfConnection(known)) return this.subscriber.error(known);
     const again = setTimeout(() => this.wake(), pause);
     this.life.add(() => clearTimeout(again));
   }
 
   private async readAll(): Promise<void> {
-    const { keyspace } = this.options;
+    const { cluster, keyspace } = this.options;
     const root = keyspace.at(this.range);
     this.whole = false;
     this.dirty.clear();
-    this.hot.clear();
     this.unsaid.clear();
     const state = new Map<string, Entry>();
     this.state = state;
     // There each node tells of those in it when it is read.
     if (this.perNode !== undefined) {
       this.perNode.forget();
-      this.dirty.set(root, lastReceived());
+      this.dirty.mark(root, cluster.arrivals.last);
       return;
     }
     try {
@@ -190,31 +180,22 @@ class Following {
   }
 
   private async readDirty(): Promise<void> {
-    for (const path of this.dirty.keys()) this.hot.set(path, { entry: this.hot.get(path)?.entry ?? 'unread', left: stickiness });
-    const paths = [...new Set([...this.dirty.keys(), ...this.hot.keys()])];
-    if (this.hot.size > mostHot) this.hot.clear();
+    const paths = this.dirty.take();
     const found = (path: string, node: Node | number, answer: Answer<unknown>): void => {
-      // What came before the answer is in it.
-      if ((this.dirty.get(path) ?? Infinity) <= answer.at) this.dirty.delete(path);
+      this.dirty.answered(path, answer.at);
       this.heard(answer.zxid);
       this.found(path, node);
     };
     if (this.perNode !== undefined) await this.perNode.read(paths, found);
     else await inPortions(paths, portion => this.reads().nodes(portion), found);
-    for (const [path, hot] of this.hot) if (hot.left-- <= 0) this.hot.delete(path);
+    this.dirty.settle();
   }
 
   private found(path: string, node: Node | number): void {
     this.alive();
     if (typeof node === 'number') absentOr(node);
     const entry = typeof node === 'number' ? undefined : this.entryOf(path, node);
-    const hot = this.hot.get(path);
-    if (hot !== undefined) {
-      const { entry: was } = hot;
-      if (was !== 'unread' && was?.revision === entry?.revision && was?.leased === entry?.leased) return;
-      hot.entry = entry;
-    }
-    this.unsaid.set(path, entry);
+    if (this.dirty.isNews(path, entry)) this.unsaid.set(path, entry);
   }
 
   private entryOf(path: string, node: Node): Entry | undefined {

@@ -3,10 +3,11 @@ import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Listing } from '../../driver.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
-import type { Answer, Connection } from './connection.js';
+import type { Connection } from './connection.js';
 import { Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { code, getData, type Node, type Request, readNodes, sync } from './wire.js';
+import { code } from './numbers.js';
+import { type Answer, getData, type Node, type Request, readNodes, sync } from './wire.js';
 
 export interface Get extends Abandonable {
   readonly key: string;

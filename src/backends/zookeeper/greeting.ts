@@ -1,6 +1,9 @@
 /** The greeting: what a connection says first, and to keep its session: who we are, and what we watch. */
-import { Writer } from './buffers.js';
-import { opcode, type WatchLists, xids } from './wire.js';
+import { portions } from '../../portions.js';
+import { Reader, Writer } from './buffers.js';
+import { opcode, xids } from './numbers.js';
+import type { Manager } from './package.js';
+import { type Request, setWatches } from './wire.js';
 
 /** Bytes of paths in one request that sets watches again. */
 const mostWatches = 128 * 1024;
@@ -24,6 +27,17 @@ export function helloFrame({ zxid, sessionTimeout, sessionId, sessionPassword }:
   });
 }
 
+/** The session that the server answers with; undefined where it has ended. */
+export function grantedBy(frame: Buffer): { timeout: number; sessionId: Buffer; sessionPassword: Buffer } | undefined {
+  const from = new Reader(frame);
+  from.int();
+  const timeout = from.int();
+  if (timeout <= 0) return undefined;
+  const sessionId = Buffer.alloc(8);
+  sessionId.writeBigInt64BE(from.long());
+  return { timeout, sessionId, sessionPassword: Buffer.from(from.bytes() ?? []) };
+}
+
 export const pingFrame: Buffer = frameOf(writer => {
   writer.int(xids.ping);
   writer.int(opcode.ping);
@@ -45,20 +59,31 @@ function frameOf(write: (writer: Writer) => void): Buffer {
   return writer.frame();
 }
 
-/** The lists in parts that a server takes in one request each. */
-export function* portions(lists: WatchLists): Iterable<string[][]> {
-  const none = (): string[][] => lists.map(() => []);
-  let portion = none();
-  let bytes = 0;
-  for (const [i, list] of lists.entries()) {
-    for (const path of list) {
-      portion[i]?.push(path);
-      bytes += 4 + Buffer.byteLength(path);
-      if (bytes < mostWatches) continue;
-      yield portion;
-      portion = none();
-      bytes = 0;
-    }
-  }
-  if (bytes > 0) yield portion;
+/**
+ * Requests that set watches again, each as large as a server takes.
+ *
+ * @param trees  persistent watches, by path, and whether they are of all below it
+ */
+export function* watchesAgain(
+  { watcherManager: watchers, chrootPath, zxid }: Manager,
+  trees: ReadonlyMap<string, boolean>,
+): Iterable<Request<unknown>> {
+  const persistent = [...trees];
+  const lists = [
+    watchers.getDataWatcherPaths(),
+    watchers.getExistenceWatcherPaths(),
+    watchers.getChildWatcherPaths(),
+    persistent.flatMap(([path, recursive]) => (recursive ? [] : [path])),
+    persistent.flatMap(([path, recursive]) => (recursive ? [path] : [])),
+  ];
+  const watches = lists.flatMap((list, kind) => list.map(path => ({ kind, path: whole(path, chrootPath) })));
+  for (const portion of portions(watches, ({ path }) => 4 + Buffer.byteLength(path), { bytes: mostWatches }))
+    yield setWatches(
+      zxid,
+      lists.map((_, kind) => portion.flatMap(watch => (watch.kind === kind ? [watch.path] : []))),
+    );
+}
+
+function whole(path: string, root: string | undefined): string {
+  return root === undefined ? path : path === '/' ? root : root + path;
 }

@@ -1,30 +1,34 @@
 /** Health: a strong read, which the server in use asks the leader about, and the members that the ensemble has on record. */
 import type { Health } from '../../driver.js';
 import { asKvError } from '../../errors.js';
+import type { InTime } from './call.js';
 import type { Cluster } from './cluster.js';
 import { backend, isFault } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { code, exists, getData, sync } from './wire.js';
+import { code } from './numbers.js';
+import { exists, getData, sync } from './wire.js';
 
 export interface HealthOptions {
   readonly cluster: Cluster;
   readonly keyspace: Keyspace;
   /** ms */
   readonly timeout: number;
+  /** Gives up a round trip that takes longer. */
+  readonly inTime: InTime;
 }
 
 /** Where an ensemble keeps its configuration. */
 const configuration = '/zookeeper/config';
 
 /** Never rejects. */
-export async function healthOf({ cluster, keyspace, timeout }: HealthOptions): Promise<Health> {
+export async function healthOf({ cluster, keyspace, timeout, inTime }: HealthOptions): Promise<Health> {
   const started = performance.now();
   const foreign = keyspace.foreignCount;
   const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
   try {
-    await strongRead(cluster, keyspace, timeout);
+    await inTime(strongRead(cluster, keyspace, timeout));
     const latency = performance.now() - started;
-    const members = await membersOf(cluster, timeout);
+    const members = await inTime(membersOf(cluster, timeout));
     return { ok: true, latency, endpoint: cluster.host, ...(members.length === 0 ? {} : { members }), warnings };
   } catch (error) {
     return { ok: false, latency: performance.now() - started, endpoint: cluster.host, warnings, error: asKvError(error, { backend }) };

@@ -7,6 +7,7 @@ import type { Listing, ListQuery } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
+import type { InTime } from './call.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend } from './errors.js';
@@ -22,6 +23,8 @@ export interface ListOptions {
   /** ms for each round trip */
   readonly timeout: number;
   readonly strong: boolean;
+  /** Gives up a round trip that takes longer. */
+  readonly inTime: InTime;
 }
 
 type Query = { readonly prefix: string } & ListQuery;
@@ -45,12 +48,13 @@ export async function list(query: Query, options: ListOptions): Promise<Listing>
 }
 
 /** undefined where something was written in between. */
-async function attemptOf(query: Query, { keyspace, timeout, strong }: ListOptions, connection: Connection): Promise<Listing | undefined> {
+async function attemptOf(query: Query, options: ListOptions, connection: Connection): Promise<Listing | undefined> {
+  const { keyspace, timeout, strong, inTime } = options;
   const root = keyspace.at({ prefix: query.prefix });
   const anchor = connection.send<unknown>(strong ? sync(root) : exists('/'), performance.now() + timeout);
   anchor.catch(() => undefined);
   const level = new Level(keyspace, query);
-  const reads = readsOf(request => connection.send(request, performance.now() + timeout));
+  const reads = readsOf(request => inTime(connection.send(request, performance.now() + timeout)));
   let seen = 0;
   let expected = 1;
   await walk(reads, root, (path, node) => {
@@ -59,7 +63,7 @@ async function attemptOf(query: Query, { keyspace, timeout, strong }: ListOption
     if (descends) expected += node.stat.children;
     return descends;
   });
-  const { zxid } = await anchor;
+  const { zxid } = await inTime(anchor);
   // A child that had gone when its turn came was there at the anchor, and nobody knows what it was.
   if (level.newest > zxid || (seen < expected && seen > 0)) return undefined;
   return { entries: level.entries, directories: await level.directories(reads), revision: zxid };

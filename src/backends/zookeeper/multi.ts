@@ -1,6 +1,8 @@
 /** A multi: several writes of ZooKeeper as one, in steps that are carried out one after the other, or not at all. */
 import { type Reader, Writer } from './buffers.js';
-import { type Access, code, multiHeader, opcode, pathAndVersion, readCreated, readStat, Request, type Stat, writeCreate } from './wire.js';
+import type { Route } from './call.js';
+import { code, opcode } from './numbers.js';
+import { type Access, multiHeader, pathAndVersion, readCreated, readStat, Request, type Stat, writeCreate } from './wire.js';
 
 /** One step of a multi. A version of -1 is any. */
 export type Step =
@@ -25,6 +27,20 @@ export function multi(steps: readonly Step[], acl: readonly Access[]): Request<M
     },
     readMulti,
   );
+}
+
+/** Sends the steps, once. @param timeout  ms */
+export async function transact(
+  route: Route,
+  steps: readonly Step[],
+  { acl, timeout }: { readonly acl: readonly Access[]; readonly timeout: number },
+): Promise<MultiAnswer & { readonly zxid: bigint }> {
+  const { value, zxid } = await route.call({
+    send: (connection, deadline) => connection.send(multi(steps, acl), deadline),
+    repeatable: false,
+    timeout,
+  });
+  return { ...value, zxid };
 }
 
 /** Bytes of a multi of these steps. */

@@ -56,11 +56,11 @@ export interface States {
 export interface Manager extends EventEmitter {
   state: number;
   servers: { readonly host: string; readonly port: number | string }[];
-  nextServerIndex: number;
   readonly chrootPath: string | undefined;
   socket: Socket | undefined;
   sessionId: Buffer;
   sessionPassword: Buffer;
+  /** ms, as it was asked for until it is granted. */
   sessionTimeout: number;
   zxid: Buffer;
   xid: number;

@@ -3,10 +3,11 @@
  * the names in it, each good for one event and set again with the next read.
  */
 import type { Cluster } from './cluster.js';
-import type { Answer, Connection } from './connection.js';
+import type { Connection } from './connection.js';
 import { Fault } from './errors.js';
 import { childOf, parentOf } from './keyspace.js';
-import { code, exists, getChildren, getData, happened, type Node, removeWatches, watchKind } from './wire.js';
+import { code, happened, watchKind } from './numbers.js';
+import { type Answer, exists, getChildren, getData, type Node, removeWatches } from './wire.js';
 
 export interface PerNodeOptions {
   readonly cluster: Cluster;

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { Fault } from './errors.js';
 import { pingFrame } from './greeting.js';
-import { code } from './wire.js';
+import { code } from './numbers.js';
 
 interface Waiting {
   readonly resolve: () => void;
@@ -66,10 +66,13 @@ export class Pulse {
     this.waiting.shift()?.resolve();
   }
 
-  /** Whether it keeps the process alive. */
-  refer(busy: boolean): void {
-    if (busy) this.beat?.ref();
-    else this.beat?.unref();
+  /** It keeps the process alive. */
+  ref(): void {
+    this.beat?.ref();
+  }
+
+  unref(): void {
+    this.beat?.unref();
   }
 
   private look(every: number): void {

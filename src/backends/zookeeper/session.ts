@@ -2,22 +2,25 @@
 import { Observable } from 'rxjs';
 import type { Session } from '../../driver.js';
 import type { Lease } from '../../lease.js';
+import { type Extent, Turns } from '../../turns.js';
 import { translated } from './errors.js';
+import type { Expiries } from './expiry.js';
 import type { Share, SharedSessions } from './shared-sessions.js';
 
 export interface SessionsOptions {
   readonly shared: SharedSessions;
-  /** Deletes a key if it still is the node that was created then. */
-  readonly remove: (key: string, created: bigint) => Promise<void>;
+  readonly expiries: Expiries;
   /** Told of what a teardown started. */
   readonly ending: (work: Promise<void>) => void;
 }
 
+/** They begin one after the other, in the order of asking, as locks are granted. */
+const one: Extent = { keys: ['session'], prefixes: [] };
+
 export class Sessions {
   private readonly options: SessionsOptions;
   private count = 0;
-  /** Settles with the session that was asked for last: they begin in the order of asking, as locks are granted. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly turns: Turns = new Turns();
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -31,20 +34,22 @@ export class Sessions {
       let end = share.leave;
       subscriber.add(() => end());
       subscriber.add(share.shared.whenLost(error => subscriber.error(error)));
-      this.inOrder(share.shared.live()).then(
-        lease => {
-          if (subscriber.closed) return;
-          const session = this.sessionOf(share, lease);
-          const forget = shared.name(session.id, share.shared);
-          const release = share.shared.hold();
-          end = () => {
-            release();
-            ending(this.end(share, forget()));
-          };
-          subscriber.next(session);
-        },
-        (error: unknown) => subscriber.error(translated(error)),
-      );
+      this.turns
+        .take(one, () => share.shared.live())
+        .then(
+          lease => {
+            if (subscriber.closed) return;
+            const session = this.sessionOf(share, lease);
+            const forget = shared.name(session.id, share.shared);
+            const release = share.shared.hold();
+            end = () => {
+              release();
+              ending(this.end(share, forget()));
+            };
+            subscriber.next(session);
+          },
+          (error: unknown) => subscriber.error(translated(error)),
+        );
     });
   }
 
@@ -54,17 +59,9 @@ export class Sessions {
   }
 
   private async end({ leave }: Share, keys: ReadonlyMap<string, bigint>): Promise<void> {
-    const { remove } = this.options;
+    const { expiries } = this.options;
     // What is out of reach lapses.
-    await Promise.allSettled([...keys].map(async ([key, created]) => remove(key, created)));
+    await Promise.allSettled([...keys].map(async ([key, created]) => expiries.remove(key, created)));
     leave();
-  }
-
-  private inOrder<T>(beginning: Promise<T>): Promise<T> {
-    const before = this.last.catch(() => undefined);
-    const turn = before.then(() => beginning);
-    this.last = turn;
-    turn.catch(() => undefined);
-    return turn;
   }
 }

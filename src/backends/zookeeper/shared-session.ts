@@ -7,11 +7,13 @@ import type { Subscription } from 'rxjs';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { keep$, Lease, momentOf, systemClock } from '../../lease.js';
+import { Arrivals } from './arrivals.js';
 import { askedFor, countedOn } from './capabilities.js';
 import { type Client, openClient } from './client.js';
-import { afterwards, type Call, type Line, pause } from './cluster.js';
+import { answered, type Call, pause, type Route, type Way } from './call.js';
 import type { Connection } from './connection.js';
-import { backend, failureOf, translated } from './errors.js';
+import { backend, isOfConnection, sessionEnded, translated } from './errors.js';
+import { Holders } from './holders.js';
 import type { Settings } from './options.js';
 
 export interface SharedSessionOptions {
@@ -28,8 +30,10 @@ export interface SharedSessionOptions {
 
 /** ms that it outlives its last user: the next one often comes soon, and a new session is a write of the whole ensemble. */
 const linger = 500;
+/** ms between tries of what a cut prevents, while the session stands. */
+export const again = 50;
 
-export class SharedSession implements Line {
+export class SharedSession implements Route {
   private readonly options: SharedSessionOptions;
   private readonly opening: Promise<Client>;
   private readonly beginning: Promise<Lease>;
@@ -40,12 +44,16 @@ export class SharedSession implements Line {
   private lease: Lease | undefined;
   private renewing: NodeJS.Timeout | undefined;
   private kept: Subscription | undefined;
-  private holders = 0;
   private release: (() => void) | undefined;
-  private users = 0;
+  private readonly holders: Holders = new Holders(() => this.keep());
+  private readonly users: Holders = new Holders(() => this.mind());
   private lingering: NodeJS.Timeout | undefined;
   private lost: KvError | undefined;
   private whenEnded: (() => void) | undefined;
+  private readonly way: Way = {
+    connection: () => this.asked(),
+    end: (failure, detail) => (this.isLost && isOfConnection(failure) ? sessionEnded(detail) : undefined),
+  };
 
   constructor(options: SharedSessionOptions) {
     this.options = options;
@@ -58,6 +66,7 @@ export class SharedSession implements Line {
     this.opening = openClient(settings, {
       session: askedFor(length, settings.tickTime),
       silence: silence / 2,
+      arrivals: new Arrivals(),
       listener: {
         established: () => this.established?.(),
         cut: () => undefined,
@@ -97,38 +106,12 @@ export class SharedSession implements Line {
 
   /** Takes a share; the function that is returned gives it back. */
   enter(): () => void {
-    this.users++;
-    clearTimeout(this.lingering);
-    let entered = true;
-    return () => {
-      if (!entered) return;
-      entered = false;
-      this.users--;
-      if (this.users > 0 || this.lost !== undefined) return;
-      this.lingering = setTimeout(() => {
-        void this.close();
-      }, linger);
-      this.lingering.unref();
-    };
+    return this.users.enter();
   }
 
   /** Keeps the process alive, and watches the deadline to the ms, until the function that is returned is called. */
   hold(): () => void {
-    const { client, lease } = this;
-    if (client === undefined || lease === undefined) return () => undefined;
-    const { connection } = client;
-    this.holders++;
-    const release = connection.hold();
-    this.kept ??= keep$({ lease, renew: () => connection.ping() }).subscribe({ error: (error: unknown) => this.lose(translated(error)) });
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      release();
-      if (--this.holders > 0) return;
-      this.kept?.unsubscribe();
-      this.kept = undefined;
-    };
+    return this.holders.enter();
   }
 
   /** Told once when it is lost; at once where it is so already. */
@@ -138,37 +121,58 @@ export class SharedSession implements Line {
     return () => this.listeners.delete(listener);
   }
 
-  /** As {@link Line.call}; `session-lost` once it is lost. */
-  async call<T>({ send, repeatable, timeout }: Call<T>): Promise<T> {
-    const deadline = performance.now() + timeout + afterwards;
-    await this.beginning;
+  /** As {@link Route.call}; `session-lost` once it is lost. */
+  call<T>(call: Call<T>): Promise<T> {
+    return answered(call, this.way);
+  }
+
+  /** As {@link call}, of what may be asked twice, for as long as the session stands: to that a cut is no loss. */
+  async insist<T>(send: (connection: Connection) => Promise<T>): Promise<T> {
     for (;;) {
-      if (this.isLost) throw this.lost;
-      const { connection } = await this.opening;
       try {
-        return await send(connection, deadline);
+        return await this.call({ send, repeatable: true, timeout: this.options.timeout });
       } catch (error) {
-        if (KvError.is(error)) throw error;
-        const { code, fate } = failureOf(error);
-        const passing = code === 'unavailable' || code === 'timeout';
-        const unknown = fate === 'unknown' && !repeatable;
-        const detail = unknown ? ({ outcome: 'unknown' } as const) : {};
-        if (this.isLost && passing) throw new KvError('session-lost', 'the session has ended', { backend, ...detail });
-        if (!passing || unknown || performance.now() >= deadline) throw translated(error, detail);
-        await delay(pause);
+        if (!translated(error).transient || this.isLost) throw error;
+        await delay(again);
       }
     }
   }
 
   /** Ends it on the server, with all that belongs to it; settles when that is done, or soon after. */
   async close(): Promise<void> {
-    if (this.lost === undefined) this.lose(new KvError('session-lost', 'the session has ended', { backend }));
+    if (this.lost === undefined) this.lose(sessionEnded());
     const { client } = this;
     if (client === undefined || this.whenEnded !== undefined) return;
     await new Promise<void>(resolve => {
       this.whenEnded = resolve;
       client.native.close();
     });
+  }
+
+  private async asked(): Promise<Connection> {
+    await this.beginning;
+    if (this.isLost) throw this.lost;
+    return (await this.opening).connection;
+  }
+
+  /** Nothing but the deadline itself is in time for those who hold something. */
+  private keep(): void {
+    const { client, lease } = this;
+    if (!this.holders.any) {
+      this.kept?.unsubscribe();
+      this.kept = undefined;
+    } else if (this.kept === undefined && client !== undefined && lease !== undefined) {
+      const { connection } = client;
+      this.kept = keep$({ lease, renew: () => connection.ping() }).subscribe({ error: (error: unknown) => this.lose(translated(error)) });
+      this.kept.add(connection.hold());
+    }
+  }
+
+  private mind(): void {
+    clearTimeout(this.lingering);
+    if (this.users.any || this.lost !== undefined) return;
+    this.lingering = setTimeout(() => void this.close(), linger);
+    this.lingering.unref();
   }
 
   private async begin(greeted: Promise<void>): Promise<Lease> {
@@ -184,7 +188,7 @@ export class SharedSession implements Line {
     await greeted;
     this.release();
     const { tickTime } = this.options.settings;
-    const granted = countedOn(connection.negotiated, tickTime);
+    const granted = countedOn(connection.sessionTimeout, tickTime);
     let sent = momentOf(systemClock);
     for (;;) {
       try {

@@ -5,8 +5,9 @@
 import type { DriverOp, OpResult, Session } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import type { Line } from './cluster.js';
-import { backend } from './errors.js';
+import type { Route } from './call.js';
+import { backend, sessionEnded } from './errors.js';
+import type { Expiries } from './expiry.js';
 import type { Settings } from './options.js';
 import { SharedSession } from './shared-session.js';
 
@@ -16,12 +17,11 @@ export interface SharedSessionsOptions {
   readonly silence: number;
   /** ms for one round trip */
   readonly timeout: number;
-  /** Deletes a key if it still is the node that was created then. */
-  readonly remove: (key: string, created: bigint) => Promise<void>;
+  readonly expiries: Expiries;
 }
 
 /** A session for one transaction. */
-export interface Place extends Line {
+export interface Place extends Route {
   /** Takes note of what was written: keys with a ttl go when it is over, those of a session with that. */
   keep(ops: readonly DriverOp[], results: readonly OpResult[]): void;
   readonly leave: () => void;
@@ -75,7 +75,7 @@ export class SharedSessions {
   /** The shared session that one of the driver's is a part of. @throws KvError `session-lost` */
   of({ id }: Session): SharedSession {
     const known = this.named.get(id);
-    if (known === undefined || known.shared.isLost) throw new KvError('session-lost', 'the session has ended', { backend });
+    if (known === undefined || known.shared.isLost) throw sessionEnded();
     return known.shared;
   }
 
@@ -116,27 +116,10 @@ export class SharedSessions {
           const created = results[i]?.entry?.created;
           if (!('put' in op) || created === undefined) return;
           if (op.session !== undefined) this.named.get(op.session.id)?.keys.set(op.put, created);
-          else if (typeof op.ttl === 'number') this.expire(shared, op.put, created, op.ttl);
+          else if (typeof op.ttl === 'number') this.options.expiries.set(op.put, created, { shared, ttl: op.ttl });
         });
       },
     };
-  }
-
-  /** The server would keep the key as long as the session. */
-  private expire(shared: SharedSession, key: string, created: bigint, ttl: number): void {
-    const leave = shared.enter();
-    const due = setTimeout(() => {
-      this.options
-        .remove(key, created)
-        // Out of reach: it goes with the session.
-        .catch(() => undefined)
-        .finally(leave);
-    }, ttl);
-    due.unref();
-    shared.whenLost(() => {
-      clearTimeout(due);
-      leave();
-    });
   }
 
   private forget(length: number, shared: SharedSession): void {

@@ -1,7 +1,7 @@
 /** Stock answers: what the server says to the package's own requests, as the package's records. */
 import { Fault } from './errors.js';
 import type { JuteRecord, Package } from './package.js';
-import { opcode } from './wire.js';
+import { opcode } from './numbers.js';
 
 /** Requests that only the package makes. */
 const getAcl = 6;

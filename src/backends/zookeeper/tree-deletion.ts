@@ -3,12 +3,14 @@
  * stays, and so do the directories above it.
  */
 import { KvError } from '../../errors.js';
-import type { Line } from './cluster.js';
+import { portions } from '../../portions.js';
+import type { InTime, Route } from './call.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, sizeOfMulti, type Step } from './multi.js';
 import { readsOf, walk } from './walk.js';
-import { type Access, code, sync } from './wire.js';
+import { code } from './numbers.js';
+import { type Access, type Answer, type Request, sync } from './wire.js';
 
 /** The nodes below a directory as they were found, those above others first. */
 export interface Tree {
@@ -22,13 +24,19 @@ export interface Tree {
 const mostStepBytes = 2 ** 19;
 
 /** @param timeout  ms of each round trip */
-export async function treeBelow(keyspace: Keyspace, prefix: string, line: Line, timeout: number): Promise<Tree> {
+export async function treeBelow(
+  keyspace: Keyspace,
+  prefix: string,
+  route: Route,
+  { timeout, inTime }: { readonly timeout: number; readonly inTime: InTime },
+): Promise<Tree> {
   const nodes = new Map<string, { holds: boolean }>();
   const root = keyspace.at({ prefix });
-  await line.call({
+  await route.call({
     send: async connection => {
-      const reads = readsOf(request => connection.send(request, performance.now() + timeout));
-      await connection.send(sync(root), performance.now() + timeout);
+      const send = <T>(request: Request<T>): Promise<Answer<T>> => inTime(connection.send(request, performance.now() + timeout));
+      const reads = readsOf(send);
+      await send(sync(root));
       await walk(reads, root, (path, { data }) => {
         if (path === root) return true;
         const seen = keyspace.isSeen({ prefix }, path);
@@ -75,8 +83,7 @@ export async function deleteStepwise(
   { fences, acl, multi }: { fences: readonly Step[]; acl: readonly Access[]; multi: (steps: readonly Step[]) => Promise<MultiAnswer> },
 ): Promise<void> {
   for (let left = deletionsOf(tree); left.length > 0; left = deletionsOf(tree)) {
-    let portion = left;
-    while (sizeOfMulti(portion, acl) > mostStepBytes) portion = portion.slice(0, Math.ceil(portion.length / 2));
+    const [portion = left] = portions(left, step => sizeOfMulti([step], acl), { bytes: mostStepBytes });
     const steps = [...fences, ...portion];
     const answer = await multi(steps);
     // What others have put something into has been emptied, and is left.

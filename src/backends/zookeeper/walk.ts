@@ -1,9 +1,9 @@
 /** Walking: a tree of nodes, level by level, many of them in one request. */
 import { portions } from '../../portions.js';
-import type { Answer } from './connection.js';
 import { Fault, translated } from './errors.js';
 import { childOf } from './keyspace.js';
-import { code, type Node, readChildren, readNodes, type Request } from './wire.js';
+import { code } from './numbers.js';
+import { type Answer, type Node, readChildren, readNodes, type Request } from './wire.js';
 
 /** How the nodes of a walk are read. */
 export interface Reads {
@@ -54,11 +54,12 @@ export async function inPortions<T>(
   const waiting: Promise<void>[] = [];
   for (const portion of portions(paths, sizeOf, { bytes: mostBytes, items: most })) {
     if (waiting.length >= abreast) await waiting.shift();
-    waiting.push(
-      ask(portion).then(answer => {
-        portion.forEach((path, i) => found(path, answer.value[i] as T, answer));
-      }),
-    );
+    const told = ask(portion).then(answer => {
+      portion.forEach((path, i) => found(path, answer.value[i] as T, answer));
+    });
+    // One that fails is heard of when its turn comes; the others may fail with it before theirs.
+    told.catch(() => undefined);
+    waiting.push(told);
   }
   await Promise.all(waiting);
 }

@@ -8,7 +8,8 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { Cluster } from './cluster.js';
 import { isFault, translated } from './errors.js';
 import { parentOf } from './keyspace.js';
-import { addWatch, code, removeWatches, watchKind } from './wire.js';
+import { code, watchKind } from './numbers.js';
+import { addWatch, removeWatches } from './wire.js';
 
 /**
  * `event`: something befell that node, `at` a place among all messages as answers have one. `reset`: something may have been missed. `alive`: the peer was heard.
