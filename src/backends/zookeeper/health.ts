@@ -1,11 +1,11 @@
 /** Health: a strong read, which the server in use asks the leader about, and the members that the ensemble has on record. */
 import type { Health } from '../../driver.js';
 import { asKvError } from '../../errors.js';
-import type { InTime } from './call.js';
 import type { Cluster } from './cluster.js';
 import { backend, isFault } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { code } from './numbers.js';
+import type { InTime } from './trips.js';
 import { exists, getData, sync } from './wire.js';
 
 export interface HealthOptions {
