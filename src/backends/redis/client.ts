@@ -16,7 +16,7 @@ export type Reply = Buffer | number | null | readonly Reply[];
 /** What we rely on of ioredis. Not its own types, so that no declaration of ours needs that package. */
 export interface Redis {
   readonly status: string;
-  readonly stream: { ref(): unknown; unref(): unknown; destroy(): unknown } | undefined;
+  readonly stream: { readonly destroyed: boolean; ref(): unknown; unref(): unknown; destroy(): unknown } | undefined;
   connect(): Promise<void>;
   callBuffer(name: string, ...args: Argument[]): Promise<Reply>;
   evalshaBuffer(sha: string, count: number, ...keysAndArgs: Argument[]): Promise<Reply>;
@@ -152,9 +152,9 @@ function clientOf(host: string, redis: Redis): Client {
   return client;
 }
 
-/** Not `disconnect()` alone: that waits for the other side, which may hang. */
+/** Not `disconnect()` alone: that waits for the other side, which may hang; 2 s also where the socket is no more. */
 function destroy(redis: Redis): void {
-  redis.disconnect();
+  if (redis.stream?.destroyed !== true) redis.disconnect();
   redis.stream?.destroy();
 }
 
