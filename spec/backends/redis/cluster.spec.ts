@@ -4,6 +4,7 @@ import { redis } from '../../../src/backends/redis/index.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
 import { createStore, retryTransient, type Snapshot, type Store } from '../../../src/index.js';
 import { type RedisCluster, startRedisCluster } from '../../servers/redis-cluster.js';
+import type { Redis } from '../../servers/redis.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { pairsOf, refused } from './scene.js';
@@ -24,6 +25,19 @@ function watch(store: Store): Watching {
     .pipe(retryTransient({ first: 50, most: 200 }))
     .subscribe(snapshot => (tree = snapshot));
   return { tree: () => tree, end: () => subscription.unsubscribe() };
+}
+
+/** Sends the keys of a name's slot to another master, which does not own it yet: the one that is returned. */
+async function underway(cluster: RedisCluster, name: string): Promise<Redis> {
+  const slot = String(slotOf(name));
+  const from = await cluster.ownerOf(name);
+  const to = cluster.masters.find(master => master !== from) as Redis;
+  const [source, target] = await Promise.all([from, to].map(async node => String(await node.command(['CLUSTER', 'MYID']))));
+  await to.command(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source ?? '']);
+  await from.command(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', target ?? '']);
+  const keys = (await from.command(['CLUSTER', 'GETKEYSINSLOT', slot, '100'])) as string[];
+  await from.command(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', 'KEYS', ...keys]);
+  return to;
 }
 
 describeProgram('redis', 'a cluster of Redis', found => {
@@ -88,6 +102,25 @@ describeProgram('redis', 'a cluster of Redis', found => {
     expect(Object.keys(state).length).toBe(50);
     await until('the watch to hold the same', () => JSON.stringify(pairsOf(watching.tree() ?? [])) === JSON.stringify(state));
     watching.end();
+  }, 60_000);
+
+  test('while a slot is on its way, its new master is sent the scripts that it does not know', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    await store.put('k', '1');
+    const lock = await store.lock('job');
+    const waiting = store.lock('job');
+    const queue = 'app/~rxkv/{=job}/queue';
+    await until('both to be in the queue', async () => (await (await cluster.ownerOf(queue)).command(['ZCARD', queue])) === 3);
+    for (const name of ['app/k', queue]) {
+      const to = await underway(cluster, name);
+      await to.command(['SCRIPT', 'FLUSH']);
+    }
+    const entry = await store.put('k', '2');
+    expect(await store.get('k')).toEqual(entry);
+    await lock.release();
+    expect((await waiting).fence).toBeGreaterThan(lock.fence);
+    await (await waiting).release();
   }, 60_000);
 
   test('a master that is killed: its replica takes its place, and calls, watches and locks go on', async () => {
