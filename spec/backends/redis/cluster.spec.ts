@@ -27,17 +27,35 @@ function watch(store: Store): Watching {
   return { tree: () => tree, end: () => subscription.unsubscribe() };
 }
 
-/** Sends the keys of a name's slot to another master, which does not own it yet: the one that is returned. */
-async function underway(cluster: RedisCluster, name: string): Promise<Redis> {
+/** A slot on its way from the master that owns it to another. */
+interface Journey {
+  readonly to: Redis;
+  /** Moves some keys of it, as many as there are at most. */
+  carry(most: number): Promise<void>;
+  /** Moves the rest of them, and gives it to the other. */
+  arrive(): Promise<void>;
+}
+
+/** Sends the slot of a name to a master that does not own it. */
+async function journeyOf(cluster: RedisCluster, name: string, target?: Redis): Promise<Journey> {
   const slot = String(slotOf(name));
   const from = await cluster.ownerOf(name);
-  const to = cluster.masters.find(master => master !== from) as Redis;
-  const [source, target] = await Promise.all([from, to].map(async node => String(await node.command(['CLUSTER', 'MYID']))));
-  await to.command(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source ?? '']);
-  await from.command(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', target ?? '']);
-  const keys = (await from.command(['CLUSTER', 'GETKEYSINSLOT', slot, '100'])) as string[];
-  await from.command(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', 'KEYS', ...keys]);
-  return to;
+  const to = target ?? (cluster.masters.find(master => master !== from) as Redis);
+  const [source = '', id = ''] = await Promise.all([from, to].map(async node => String(await node.command(['CLUSTER', 'MYID']))));
+  await to.command(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source]);
+  await from.command(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', id]);
+  const carry = async (most: number): Promise<void> => {
+    const keys = (await from.command(['CLUSTER', 'GETKEYSINSLOT', slot, String(most)])) as string[];
+    if (keys.length > 0) await from.command(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', 'KEYS', ...keys]);
+  };
+  return {
+    to,
+    carry,
+    async arrive() {
+      await carry(1000);
+      for (const node of new Set([to, from, ...cluster.masters])) await node.command(['CLUSTER', 'SETSLOT', slot, 'NODE', id]);
+    },
+  };
 }
 
 describeProgram('redis', 'a cluster of Redis', found => {
@@ -108,19 +126,56 @@ describeProgram('redis', 'a cluster of Redis', found => {
     await using cluster = await startRedisCluster(found);
     await using store = storeOf(cluster, 'app');
     await store.put('k', '1');
-    const lock = await store.lock('job');
-    const waiting = store.lock('job');
-    const queue = 'app/~rxkv/{=job}/queue';
-    await until('both to be in the queue', async () => (await (await cluster.ownerOf(queue)).command(['ZCARD', queue])) === 3);
-    for (const name of ['app/k', queue]) {
-      const to = await underway(cluster, name);
-      await to.command(['SCRIPT', 'FLUSH']);
-    }
+    const journey = await journeyOf(cluster, 'app/k');
+    await journey.carry(2);
+    await journey.to.command(['SCRIPT', 'FLUSH']);
     const entry = await store.put('k', '2');
     expect(await store.get('k')).toEqual(entry);
+  }, 60_000);
+
+  test('while the slot of a whole store is on its way, half of it is never taken for all', async () => {
+    await using cluster = await startRedisCluster(found);
+    for (const index of [false, true]) {
+      const root = `{app${index}}`;
+      await using store = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root, index }), { timeout: 2000, silence: 3000 });
+      const keys = Array.from({ length: 40 }, (_, i) => `${i < 20 ? 'a' : 'b'}/k${i}`);
+      await Promise.all(keys.map(async key => store.put(key, 'x')));
+      const journey = await journeyOf(cluster, `${root}/`);
+      await journey.carry(30);
+      const asked = [store.list(''), store.children('')] as const;
+      const felling = store.deleteTree('a');
+      await using other = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root, index }), { timeout: 2000, silence: 3000 });
+      const watching = watch(other);
+      expect((await refused(other.list('', { timeout: 300 }))).code).toBe('unavailable');
+      await journey.arrive();
+      expect((await asked[0]).size).toBe(40);
+      expect((await asked[1]).map(({ name }) => name)).toEqual(['a', 'b']);
+      await felling;
+      expect([...(await store.list('')).keys()]).toEqual(keys.slice(20).sort());
+      await until('the watch to have what is left', () => watching.tree()?.size === 20);
+      watching.end();
+    }
+  }, 60_000);
+
+  test('while the slot of a lock is on its way, nobody takes its holder for gone', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    const lock = await store.lock('job', { ttl: 20_000 });
+    const waiting = store.lock('job', { ttl: 20_000 });
+    const queue = 'app/~rxkv/{=job}/queue';
+    await until('both to be in the queue', async () => (await (await cluster.ownerOf(queue)).command(['ZCARD', queue])) === 3);
+    const journey = await journeyOf(cluster, queue);
+    for (let i = 0; i < 5; i++) {
+      await journey.carry(1);
+      // Who looks now has part of it on each node.
+      expect((await refused(store.lock('job', { wait: 200 }))).code).toBe('conflict');
+      expect(lock.held).toBe(true);
+    }
+    await journey.arrive();
     await lock.release();
-    expect((await waiting).fence).toBeGreaterThan(lock.fence);
-    await (await waiting).release();
+    const next = await waiting;
+    expect(next.fence).toBeGreaterThan(lock.fence);
+    await next.release();
   }, 60_000);
 
   test('a master that is killed: its replica takes its place, and calls, watches and locks go on', async () => {

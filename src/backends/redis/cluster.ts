@@ -69,15 +69,16 @@ export class Cluster {
       } catch (error) {
         if (this.closed) throw closedError(backend);
         const moved = /^(MOVED|ASK) \d+ (\S+)/.exec(told.redirect ?? '');
-        if (moved !== null && move < mostMoves && left() > 0) {
+        const halved = moved?.[1] === 'ASK' && request.whole === true;
+        if (moved !== null && !halved && move < mostMoves && left() > 0) {
           asking = moved[1] === 'ASK';
           host = this.dialled(nameOf(moved[2] as string, host));
           if (!asking) this.stale();
           continue;
         }
-        const known = error as KvError;
-        const again = KvError.is(error) && isPassing(known) && (request.repeatable || known.outcome === undefined);
-        if (!again || left() <= mapPause) throw request.repeatable ? withoutOutcome(known) : error;
+        const known = halved ? onItsWay() : (error as KvError);
+        const again = KvError.is(known) && isPassing(known) && (request.repeatable || known.outcome === undefined);
+        if (!again || left() <= mapPause) throw request.repeatable ? withoutOutcome(known) : known;
         this.stale();
         asking = false;
         host = undefined;
@@ -196,6 +197,10 @@ function nameOf(address: string, from: string): string {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon) || from.slice(0, from.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   return `${host.includes(':') ? `[${host}]` : host}:${address.slice(colon + 1)}`;
+}
+
+function onItsWay(): KvError {
+  return new KvError('unavailable', 'the slot is on its way to another node', { backend });
 }
 
 function withoutOutcome(error: KvError): KvError {

@@ -75,7 +75,8 @@ export class Locks {
     const prefix = keyspace.name(`${directory}/`);
     const { silence } = this.options;
     return this.looking$<Holder | undefined>(queue, silence, async watch => {
-      const reply = await servers.call(queue, { send: client => client.run(head, [queue], [prefix]), repeatable: true, timeout: patience });
+      const send = (client: Client): Promise<Reply> => client.run(head, [queue, prefix], []);
+      const reply = await servers.call(queue, { send, repeatable: true, whole: true, timeout: patience });
       watch(queue);
       if (reply === null) return { say: undefined };
       const [member, value, fence, left] = reply as readonly [Buffer, Buffer, Buffer, number];
@@ -92,8 +93,9 @@ export class Locks {
     const grant: Grant = { key, fence, session };
     let held = false;
     return this.looking$<Grant>(queue, Infinity, async watch => {
-      const args: Argument[] = [prefix, member, Math.max(memory, session.ttl * 2)];
-      const reply = await servers.call(queue, { send: client => client.run(place, [queue], args), repeatable: true, timeout: patience });
+      const args: Argument[] = [member, Math.max(memory, session.ttl * 2)];
+      const send = (client: Client): Promise<Reply> => client.run(place, [queue, prefix], args);
+      const reply = await servers.call(queue, { send, repeatable: true, whole: true, timeout: patience });
       const [left, before] = reply as readonly [number, Buffer | undefined];
       if (left < 0) throw gone(held);
       watch(prefix + member);
