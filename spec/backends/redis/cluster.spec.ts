@@ -4,7 +4,9 @@ import { redis } from '../../../src/backends/redis/index.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
 import { createStore, retryTransient, type Snapshot, type Store } from '../../../src/index.js';
 import { type RedisCluster, startRedisCluster } from '../../servers/redis-cluster.js';
-import type { Redis } from '../../servers/redis.js';
+import type { Program } from '../../servers/found.js';
+import { freePorts } from '../../servers/ports.js';
+import { type Redis, startWith } from '../../servers/redis.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { pairsOf, refused } from './scene.js';
@@ -25,6 +27,20 @@ function watch(store: Store): Watching {
     .pipe(retryTransient({ first: 50, most: 200 }))
     .subscribe(snapshot => (tree = snapshot));
   return { tree: () => tree, end: () => subscription.unsubscribe() };
+}
+
+/** A master more, which serves no slot. */
+async function joined(found: Program, cluster: RedisCluster): Promise<Redis> {
+  const [port = 0, bus = 0] = await freePorts(2);
+  const lines = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 1500, 'cluster-port': bus };
+  const fresh = await startWith(found, { name: 'redis node 5', port, lines });
+  const first = cluster.masters[0] as Redis;
+  const door = /@(\d+) myself/.exec(String(await first.command(['CLUSTER', 'NODES'])))?.[1] ?? '';
+  await fresh.command(['CLUSTER', 'MEET', '127.0.0.1', String(first.port), door]);
+  const infos = async (): Promise<string[]> =>
+    Promise.all([fresh, ...cluster.masters].map(async node => String(await node.command(['CLUSTER', 'INFO']))));
+  await until('all to know it', async () => (await infos()).every(info => /cluster_state:ok[^]*known_nodes:5/.test(info)));
+  return fresh;
 }
 
 /** A slot on its way from the master that owns it to another. */
@@ -176,6 +192,29 @@ describeProgram('redis', 'a cluster of Redis', found => {
     const next = await waiting;
     expect(next.fence).toBeGreaterThan(lock.fence);
     await next.release();
+  }, 60_000);
+
+  test('what is on its way to a master without a slot, its first, is listed, watched and deleted all the while', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using fresh = await joined(found, cluster);
+    await using store = storeOf(cluster, 'app');
+    const keys = Array.from({ length: 10 }, (_, i) => `dir/{same}${i}`);
+    await Promise.all(keys.map(async key => store.put(key, '0')));
+    const journey = await journeyOf(cluster, 'app/{same}', fresh);
+    await journey.carry(20);
+    await using other = storeOf(cluster, 'app');
+    expect((await other.list('dir')).size).toBe(10);
+    const watching = watch(other);
+    await until('the watch to have all', () => watching.tree()?.size === 10);
+    for (const key of keys) await store.put(key, '1');
+    await until('the watch to hold what was written', () => Object.values(pairsOf(watching.tree() ?? [])).every(value => value === '1'));
+    await other.deleteTree('dir');
+    // What is on neither node may yet come: that it is gone is told once the slot has arrived.
+    expect((await refused(store.get('dir/{same}0'))).code).toBe('unavailable');
+    await journey.arrive();
+    await until('the watch to have none', () => watching.tree()?.size === 0);
+    expect((await store.list('')).size).toBe(0);
+    watching.end();
   }, 60_000);
 
   test('a master that is killed: its replica takes its place, and calls, watches and locks go on', async () => {
