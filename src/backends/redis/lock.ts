@@ -4,10 +4,11 @@
  * A contender wakes when the one right before it goes, so that a release wakes one and no more; by the server's notice,
  * or by a timer where that one's record ends unheard. It also looks when its own record was touched.
  */
-import { distinctUntilChanged, from, identity, Observable, switchMap, throwError, timeout } from 'rxjs';
+import { distinctUntilChanged, filter, from, identity, Observable, switchMap } from 'rxjs';
 import type { Grant, Holder, Session } from '../../driver.js';
 import { sameBytes } from '../../entry.js';
 import { KvError } from '../../errors.js';
+import { heardWithin } from '../../silence.js';
 import type { Argument, Client, Reply } from './client.js';
 import { backend, errorOf, failureOf, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
@@ -121,10 +122,10 @@ export class Locks {
   ): Observable<T> {
     return new Observable<T>(subscriber => {
       const { watches } = this.options;
-      const silent = (): KvError => new KvError('unavailable', `nothing heard for ${silence} ms`, { backend });
       let names = new Set<string>([queue]);
       let working = false;
       let wanted = false;
+      let failing = false;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const later = (ms: number): void => {
         clearTimeout(timer);
@@ -148,6 +149,7 @@ export class Locks {
             });
             if (subscriber.closed) return;
             names = watched;
+            failing = false;
             if ('say' in found) subscriber.next(found.say as T);
             if (found.again !== undefined) later(found.again);
           } catch (error) {
@@ -156,6 +158,7 @@ export class Locks {
               subscriber.error(known);
               return;
             }
+            failing = true;
             later(pauseAfterFailure);
           }
         }
@@ -165,7 +168,11 @@ export class Locks {
       subscriber.add(
         watches
           .watch$()
-          .pipe(silence === Infinity ? identity : timeout({ each: silence, with: () => throwError(silent) }))
+          .pipe(
+            // No signs of life: a loss, and what is heard while nothing can be read.
+            filter(({ type }) => type !== 'lost' && !(failing && type === 'alive')),
+            silence === Infinity ? identity : heardWithin(silence),
+          )
           .subscribe({
             next: notice => {
               if (concerns(notice, names)) wake();
