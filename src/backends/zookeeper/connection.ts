@@ -151,7 +151,8 @@ function makeClass(stock: Package): ConnectionClass {
         this.after(farewell, () => socket.destroy());
       } else {
         clearTimeout(this.timer);
-        if (socket === undefined || socket.destroyed) process.nextTick(() => this.finish(code.connectionLoss));
+        if (socket === undefined) process.nextTick(() => this.finish(code.connectionLoss));
+        // One that is on its way out has yet to say so, and that is the end; an end before it would be no end.
         else socket.destroy();
       }
     }
