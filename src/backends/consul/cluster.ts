@@ -106,6 +106,8 @@ export class Cluster {
 
   close(): void {
     this.closed = true;
+    // What ends after this asks no more: a client that was closed takes requests like any other.
+    this.current = undefined;
     for (const opening of this.clients.values())
       opening.then(
         client => client.close(),

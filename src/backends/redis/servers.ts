@@ -81,14 +81,14 @@ class Single implements Servers {
 
 /** A connection, with credentials asked for anew; once more where they are refused and may have changed. */
 export async function opened(
-  { tls, auth, database }: Pick<Settings, 'tls' | 'auth' | 'database'>,
+  { tls, auth, database, cluster }: Pick<Settings, 'tls' | 'auth' | 'database' | 'cluster'>,
   host: string,
   patience: number,
 ): Promise<Client> {
   for (let attempt = 1; ; attempt++) {
     const credentials = await credentialsOf(auth);
     try {
-      const client = await openClient({ host, tls, credentials, database, patience });
+      const client = await openClient({ host, tls, credentials, database, cluster, patience });
       // Before the first call, so that it needs no second trip; who may not do so takes one.
       for (const { source } of known) client.call('SCRIPT', 'LOAD', source).catch(() => undefined);
       return client;
