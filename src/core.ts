@@ -1,5 +1,5 @@
 /** The core of one store: what the facade, its views and the recipes share. */
-import { identity, Observable, ReplaySubject, throwError, timeout } from 'rxjs';
+import { identity, Observable, ReplaySubject, type Subscriber, throwError, timeout } from 'rxjs';
 import { Calls } from './calls.js';
 import type { Capabilities } from './capabilities.js';
 import type { Driver, Feed, Grant, Range, Session } from './driver.js';
@@ -7,6 +7,7 @@ import { Endings } from './ending.js';
 import { asKvError, KvError } from './errors.js';
 import type { Lock, StoreOptions } from './interface.js';
 import { type Logger, silent } from './logger.js';
+import { Passing } from './passing.js';
 import { createQueue, type Queue } from './queue.js';
 import { SharedWatches } from './shared.js';
 import { Sharing } from './sharing.js';
@@ -73,13 +74,12 @@ export class Core {
 
   /** What `make` gives at each subscription. A driver's error or a foreign one: users see a KvError. */
   known$<T>(make: () => Observable<T>): Observable<T> {
-    // By hand: a store may have thousands of these.
     return new Observable<T>(subscriber => {
-      const fail = (error: unknown): void => subscriber.error(asKvError(error, { backend: this.driver.name }));
+      const known = new Known<T>(this.driver.name, subscriber);
       try {
-        return make().subscribe({ next: value => subscriber.next(value), error: fail, complete: () => subscriber.complete() });
+        return make().subscribe(known);
       } catch (error) {
-        return fail(error);
+        return known.error(error);
       }
     });
   }
@@ -98,6 +98,23 @@ export class Core {
       left(),
     );
     this.status.closed();
+  }
+}
+
+class Known<T> extends Passing<T> {
+  private readonly backend: string;
+
+  constructor(backend: string, subscriber: Subscriber<T>) {
+    super(subscriber);
+    this.backend = backend;
+  }
+
+  next(value: T): void {
+    this.subscriber.next(value);
+  }
+
+  override error(error: unknown): void {
+    super.error(asKvError(error, { backend: this.backend }));
   }
 }
 

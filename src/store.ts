@@ -1,5 +1,5 @@
 /** The store: what users hold. A facade over the core of one store, seen from one directory. */
-import type { Observable } from 'rxjs';
+import { defer, type Observable } from 'rxjs';
 import { Scope } from './at.js';
 import { asking, checkDuration, closedError, reading, writing } from './calls.js';
 import type { Capabilities } from './capabilities.js';
@@ -261,7 +261,7 @@ class StoreView implements Store {
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */
   private live<T>(what: string, make: () => Observable<T>): Observable<T> {
     const { core } = this;
-    return core.known$(() => {
+    return defer(() => {
       if (core.closed) throw closedError(core.driver.name, what);
       return make();
     });
