@@ -47,7 +47,7 @@ export class EtcdDriver implements Driver {
 
   async list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
     const parts = this.running.open(call, 'list');
-    if ('key' in query) return this.get(parts, query, call);
+    if ('key' in query) return await this.get(parts, query, call);
     const { cluster, keyspace } = parts;
     const serializable = call.consistency === 'stale';
     const listing = list(cluster, keyspace, query, { timeout: call.timeout, serializable });
@@ -61,7 +61,7 @@ export class EtcdDriver implements Driver {
     const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
     const inTime = call.signal === undefined && committer.goesAtOnce(write);
     const outcome = committer.commit(write);
-    return inTime ? outcome : this.running.follow(write, outcome, call, 'commit');
+    return await (inTime ? outcome : this.running.follow(write, outcome, call, 'commit'));
   }
 
   feed$(range: Range, since?: bigint): Observable<Feed> {
