@@ -56,6 +56,8 @@ interface Pool {
   readonly hosts: readonly { getServiceClient(name: string): Service }[];
 }
 
+type Method = readonly [service: string, name: string];
+
 /** gRPC's own client of a service, by the names of its calls. */
 type Service = Readonly<Record<string, Send>>;
 
@@ -110,9 +112,8 @@ export async function openClient(settings: Settings, host: string, generation: s
 function clientOf(host: string, etcd3: Etcd3, blank: Metadata | undefined): Client {
   const { kv, leaseClient, watchClient } = etcd3;
   const pool = kv.client;
-  const call = async <Answer>(service: string, method: string, request: object, sending: Sending): Promise<Answer> => {
-    const metadata = blank ?? (await pool.authenticator.getMetadata());
-    return new Promise<Answer>((resolve, reject) => {
+  const send = <Answer>(metadata: Metadata, [service, method]: Method, request: object, sending: Sending): Promise<Answer> =>
+    new Promise<Answer>((resolve, reject) => {
       const told = (error: Error | null, answer: Answer): void => {
         if (error !== null) return reject(error);
         client.heardAt = performance.now();
@@ -121,19 +122,22 @@ function clientOf(host: string, etcd3: Etcd3, blank: Metadata | undefined): Clie
       const { call: handle } = (serviceOf(pool, service)[method] as Send)(request, metadata, {}, told);
       if (handle !== undefined) sending.sent(handle);
     });
-  };
+  const call = <Answer>(method: Method, request: object, sending: Sending): Promise<Answer> =>
+    blank === undefined
+      ? pool.authenticator.getMetadata().then(metadata => send<Answer>(metadata, method, request, sending))
+      : send(blank, method, request, sending);
   const client: Client = {
     host,
     native: etcd3,
     heardAt: 0,
-    range: (request, sending) => call('KV', 'range', request, sending),
-    put: (request, sending) => call('KV', 'put', request, sending),
-    delete: (request, sending) => call('KV', 'deleteRange', request, sending),
-    transact: (request, sending) => call('KV', 'txn', request, sending),
-    grant: (seconds, sending) => call('Lease', 'leaseGrant', { TTL: seconds }, sending),
-    revoke: (lease, sending) => call('Lease', 'leaseRevoke', { ID: lease }, sending),
-    status: sending => call('Maintenance', 'status', {}, sending),
-    members: sending => call('Cluster', 'memberList', {}, sending),
+    range: (request, sending) => call(['KV', 'range'], request, sending),
+    put: (request, sending) => call(['KV', 'put'], request, sending),
+    delete: (request, sending) => call(['KV', 'deleteRange'], request, sending),
+    transact: (request, sending) => call(['KV', 'txn'], request, sending),
+    grant: (seconds, sending) => call(['Lease', 'leaseGrant'], { TTL: seconds }, sending),
+    revoke: (lease, sending) => call(['Lease', 'leaseRevoke'], { ID: lease }, sending),
+    status: sending => call(['Maintenance', 'status'], {}, sending),
+    members: sending => call(['Cluster', 'memberList'], {}, sending),
     watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
     keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
     logout: () => pool.authenticator.invalidateMetadata(),
