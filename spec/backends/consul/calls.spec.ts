@@ -63,6 +63,17 @@ describeProgram('consul', 'calls of consul', found => {
     expect(warnings).toEqual([]);
   });
 
+  test('64 puts that wait for one are one transaction', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    await store.ready();
+    const before = front.seen.length;
+    const keys = Array.from({ length: 65 }, (_, i) => `together/${i}`);
+    const entries = await Promise.all(keys.map(async key => store.put(key, key)));
+    expect(front.seen.length - before).toBe(2);
+    expect(new Set(entries.slice(1).map(({ revision }) => revision)).size).toBe(1);
+  });
+
   test('pitfall 18: what the server has less room for than we is invalid, and nothing is written', async () => {
     await using small = await startConsul(found, { config: { limits: { txn_max_req_len: 2000, kv_max_value_size: 2000 } } });
     const store = open(small.host);

@@ -66,6 +66,11 @@ export class Cluster {
     return this.settings.hosts[this.at % this.settings.hosts.length] as string;
   }
 
+  /** Whether a call is in time by itself. */
+  get inTime(): boolean {
+    return !this.tokens.provided;
+  }
+
   /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
   async call(request: Request, { repeatable, timeout }: CallOptions): Promise<Answer> {
     const deadline = performance.now() + timeout;
