@@ -2,6 +2,7 @@
 import { identity, Observable, ReplaySubject, throwError, timeout } from 'rxjs';
 import { Calls } from './calls.js';
 import type { Capabilities } from './capabilities.js';
+import { timeable } from './delay.js';
 import type { Driver, Feed, Grant, Range, Session } from './driver.js';
 import { Endings } from './ending.js';
 import { asKvError, KvError } from './errors.js';
@@ -35,9 +36,9 @@ export class Core {
   private ended: Promise<void> | undefined;
 
   constructor(driver: Driver, options: StoreOptions) {
-    const silence = options.silence ?? 10_000;
+    const silence = timeable(options.silence ?? 10_000);
     this.driver = driver;
-    this.timeout = options.timeout ?? 5000;
+    this.timeout = timeable(options.timeout ?? 5000);
     this.logger = options.logger ?? silent;
     this.capabilities = driver.capabilities;
     this.closed$ = this.close$.asObservable();

@@ -24,12 +24,13 @@ import type {
   WriteOptions,
 } from './interface.js';
 import { checkKnown } from './known.js';
+import { checkLogger } from './logger.js';
 import { elect$ } from './recipes/elect.js';
 import { lock, withLock } from './recipes/held-lock.js';
 import { keepAlive$ } from './recipes/keep-alive.js';
 import { leader$ } from './recipes/leader.js';
 import { lock$ } from './recipes/lock.js';
-import { type ChangeValue, update } from './recipes/update.js';
+import { type ChangeValue, Thrown, update } from './recipes/update.js';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { checkKeyLength, commit, entryCheck, lockCheck, mapTransaction, putOp, written } from './transaction.js';
 
@@ -64,10 +65,12 @@ const kinds = {
 export function createStore(driver: Driver, options: StoreOptions = {}): Store {
   if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'createStore needs a driver, such as memory() or lmdb({ path })');
   checkKnown(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
-  const { timeout, silence, linger } = options;
+  const { timeout, silence, linger, logger } = options;
   if (timeout !== undefined) checkDuration(timeout, 'timeout');
   if (silence !== undefined) checkDuration(silence, 'silence');
-  if (linger !== undefined && !(linger >= 0)) throw new KvError('invalid', 'linger is a number of ms, 0 for none');
+  if (linger !== undefined && !(typeof linger === 'number' && linger >= 0))
+    throw new KvError('invalid', 'linger is a number of ms, 0 for none');
+  if (logger !== undefined) checkLogger(logger);
   if (Object.hasOwn(driver, taken)) throw new KvError('invalid', `this ${driver.name} driver already has a store: make a second driver`);
   if (Object.isExtensible(driver)) Object.defineProperty(driver, taken, { value: true });
   return new StoreView(new Core(driver, options), new Scope(''));
@@ -148,7 +151,7 @@ class StoreView implements Store {
   put(key: string, value: Value, options?: WriteOptions): Promise<Entry> {
     const { core, scope } = this;
     return core.calls.run(kinds.put, options, call => {
-      const op = putOp(core, scope.key(key), value, options?.ttl);
+      const op = putOp(core, scope, scope.key(key), value, options?.ttl);
       return commit(core, scope, lockCheck(core, options?.lock), [op], call, results => written(scope, results[0]));
     });
   }
@@ -172,7 +175,7 @@ class StoreView implements Store {
     return core.calls.run(kinds.atomicPut, options, call => {
       const name = scope.key(key);
       const checks = [entryCheck(scope, name, previous), ...lockCheck(core, options?.lock)];
-      return commit(core, scope, checks, [putOp(core, name, value, options?.ttl)], call, results => written(scope, results[0]));
+      return commit(core, scope, checks, [putOp(core, scope, name, value, options?.ttl)], call, results => written(scope, results[0]));
     });
   }
 
@@ -186,8 +189,11 @@ class StoreView implements Store {
     });
   }
 
-  update(key: string, change: ChangeValue, options: WriteOptions = {}): Promise<Entry | undefined> {
-    return this.core.calls.run(kinds.update, options, call => update(this.core, this.scope, key, change, options, call));
+  async update(key: string, change: ChangeValue, options: WriteOptions = {}): Promise<Entry | undefined> {
+    const { core, scope } = this;
+    const outcome = await core.calls.run(kinds.update, options, call => update(core, scope, key, change, options, call));
+    if (outcome instanceof Thrown) throw outcome.error;
+    return outcome;
   }
 
   transaction(...[transaction, options]: Parameters<Store['transaction']>): Promise<(Entry | undefined)[]> {
@@ -254,7 +260,7 @@ class StoreView implements Store {
 
   private keyOf(key: string): string {
     const name = this.scope.key(key);
-    checkKeyLength(this.core, name);
+    checkKeyLength(this.core, this.scope, name);
     return name;
   }
 

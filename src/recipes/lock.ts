@@ -3,7 +3,7 @@ import { Observable, Subscription, switchMap } from 'rxjs';
 import type { Scope } from '../at.js';
 import { checkDuration, closedError } from '../calls.js';
 import type { Core } from '../core.js';
-import { after$ } from '../delay.js';
+import { after$, timeable } from '../delay.js';
 import type { Grant } from '../driver.js';
 import { asKvError, KvError } from '../errors.js';
 import type { Lock, LockOptions } from '../interface.js';
@@ -155,6 +155,6 @@ function ask(core: Core, scope: Scope, key: string, options: LockOptions & { tim
     ttl: grantedTtl(ttl, core.capabilities, core.driver.name),
     value: bytesOf(value, core.capabilities.maxValue, key),
     wait,
-    timeout,
+    timeout: timeable(timeout),
   };
 }
