@@ -6,6 +6,8 @@ import type { Store, StoreOptions } from './interface.js';
 import { checkOptions, nearest } from './options.js';
 import { createStore } from './store.js';
 
+export type { Address } from './address.js';
+
 /** Makes a driver of an address. */
 export type Scheme = (address: Address) => Driver | Promise<Driver>;
 
