@@ -146,7 +146,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     committer: new Committer({ cluster, keyspace, sessions, expiries, ending }),
     expiries,
     feeds,
-    locks: new Locks({ cluster, keyspace, feed$: range => feeds.feed$(range), timeout, linger, ending }),
+    locks: new Locks({ cluster, keyspace, feed$: range => feeds.feed$(range), timeout, silence, linger, ending }),
     sessions,
   };
 }

@@ -5,13 +5,15 @@
  * Consul's own way of locking take the same key below the same directory. Whoever takes it leaves the queue in the same
  * transaction; the index of that is the fence.
  */
-import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, Subscription, switchMap } from 'rxjs';
+import { distinctUntilChanged, filter, map, NEVER, Observable, retry, scan, Subscription, switchMap, throwError, timeout } from 'rxjs';
 import { untilSessionEnds } from '../../contender.js';
 import type { Feed, Grant, Holder, Range, Session } from '../../driver.js';
 import { sameBytes } from '../../entry.js';
+import { KvError } from '../../errors.js';
 import { Sharing } from '../../sharing.js';
 import type { Cluster } from './cluster.js';
 import { Contender, type Transactor } from './contender.js';
+import { backend } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { fold, type Line, lockKey, untold } from './line.js';
 import { type Answer, type Step, txnBody } from './wire.js';
@@ -22,6 +24,8 @@ export interface LocksOptions {
   readonly feed$: (range: Range) => Observable<Feed>;
   /** ms for one round trip */
   readonly timeout: number;
+  /** ms after which hearing nothing is an error for those whose session does not tell them */
+  readonly silence: number;
   /** ms that what is seen of a lock outlives its last contender here */
   readonly linger: number;
   /** Told of releases that go on after an unsubscribe. */
@@ -69,9 +73,12 @@ export class Locks implements Transactor {
 
   /** As {@link Driver.holder$}. */
   holder$(directory: string): Observable<Holder | undefined> {
+    const { feed$, silence } = this.options;
     const key = `${directory}/${lockKey}`;
+    const silent = (): KvError => new KvError('unavailable', `nothing heard for ${silence} ms`, { backend });
+    const heard$ = feed$({ key }).pipe(timeout({ each: silence, with: () => throwError(silent) }));
     // Not the line of the contenders, which lingers: who asks wants the holder of now.
-    const line$ = this.sharing.of(key, () => this.options.feed$({ key }).pipe(scan((line, message) => fold(line, message, key), untold)));
+    const line$ = this.sharing.of(key, () => heard$.pipe(scan((line, message) => fold(line, message, key), untold)));
     return line$.pipe(
       filter(line => line !== untold),
       map(({ key: lock }) => (lock?.leased === true ? { value: lock.value, fence: lock.revision } : undefined)),
