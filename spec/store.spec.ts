@@ -1,4 +1,4 @@
-import { firstValueFrom, lastValueFrom, Subject, switchMap, timer } from 'rxjs';
+import { firstValueFrom, lastValueFrom, NEVER, Subject, switchMap, timer } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWorld, memory } from '../src/backends/memory/index.js';
 import type { Driver, Outcome } from '../src/driver.js';
@@ -178,6 +178,27 @@ describe('a call', () => {
 
   test('says which option was probably meant', async () => {
     await expect(open().put('a', 'b', { tll: 5 } as never)).rejects.toThrow('unknown option "tll" of put: did you mean "ttl"?');
+  });
+});
+
+describe('one try at a lock', () => {
+  test('that nobody answers is a timeout, not a conflict', async () => {
+    const world = createWorld();
+    const store = open(memory({ world }), { timeout: 100 });
+    await store.ready();
+    world.hang();
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'timeout' });
+    world.heal();
+    world.cut();
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'unavailable' });
+    world.heal();
+  });
+
+  test('is a conflict in time, also of a driver that does not tell who is behind', async () => {
+    const driver = memory();
+    driver.acquire$ = () => NEVER;
+    const store = open(driver, { timeout: 50 });
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'conflict', key: 'a' });
   });
 });
 

@@ -72,10 +72,14 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   contention.add(() => holding?.end());
   contention.add(core.closed$.subscribe(() => end(() => contest.closed())));
   if (contention.closed) return contention;
-  if (asked.wait !== Infinity) contention.add(after$(asked.wait > 0 ? asked.wait : core.timeout).subscribe(busy));
+  const once = asked.wait === 0;
+  if (!once && asked.wait !== Infinity) contention.add(after$(asked.wait).subscribe(busy));
+  // For a driver that does not tell who is behind. To enter the queue and to look at it is a round trip each, and one that
+  // nobody answers is told as what it is before this.
+  const tried = (): void => contention.add(after$(2 * asked.timeout).subscribe(busy));
   contention.add(
     core
-      .known$(() => grants$(core, asked, asked.wait > 0 ? undefined : busy))
+      .known$(() => grants$(core, asked, once ? { tried, behind: busy } : undefined))
       .subscribe({
         next: grant => {
           holding = new Holding(key, grant);
@@ -89,13 +93,21 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   return contention;
 }
 
-function grants$(core: Core, { name, ttl, value, timeout }: Asked, behind: (() => void) | undefined): Observable<Grant> {
+/** One try at a lock. */
+interface Try {
+  /** Told when there is a session for it. */
+  readonly tried: () => void;
+  readonly behind: () => void;
+}
+
+function grants$(core: Core, { name, ttl, value, timeout }: Asked, once: Try | undefined): Observable<Grant> {
   const { driver, queue } = core;
   return lockPath$(name).pipe(
     switchMap(path =>
       core.session$(ttl, timeout).pipe(
         switchMap(session => {
-          const record = recordOf(path, value);
+          const [record, behind] = [recordOf(path, value), once?.behind];
+          once?.tried();
           return driver.acquire$?.(session, path.directory, record, behind) ?? queue.acquire$(session, path.directory, record, behind);
         }),
       ),
