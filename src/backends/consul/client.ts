@@ -150,11 +150,16 @@ function send(
       clearTimeout(timer);
       ended();
       const { response } = error as { response?: Response };
-      if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
+      if (response !== undefined && tells(response, path)) return answerOf(response);
       throw late ? Object.assign(new Error(`no answer within ${patience} ms`, { cause: error }), { isTimeout: true }) : error;
     },
   );
   return { answer, cancel: () => void ctx.emit('cancel') };
+}
+
+/** Of a key that is absent Consul says 404 with the index of that: one without is of a proxy, or of another server. */
+function tells({ statusCode, headers }: Response, path: string): boolean {
+  return telling.has(statusCode) && !(statusCode === 404 && path.startsWith('/kv/') && headers['x-consul-index'] === undefined);
 }
 
 function answerOf({ statusCode, headers, body }: Response): Answer {
