@@ -1,4 +1,4 @@
-import { firstValueFrom, lastValueFrom, NEVER, Subject, switchMap, timer } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, NEVER, Subject, switchMap, timer } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWorld, memory } from '../src/backends/memory/index.js';
 import type { Driver, Outcome } from '../src/driver.js';
@@ -158,6 +158,17 @@ describe('a call', () => {
     expect(text(await store.get('a'))).toBe('before');
   });
 
+  test('copies the bytes of a $ at the call as well, before it is subscribed', async () => {
+    const store = open();
+    const bytes = Buffer.from('before');
+    const [alive$, lock$] = [store.keepAlive$('a', bytes, { ttl: 1000 }), store.lock$('a', { value: bytes })];
+    bytes.fill(0);
+    expect(text(await firstValueFrom(alive$))).toBe('before');
+    const holding = lock$.subscribe();
+    await expect(firstValueFrom(store.leader$('a').pipe(filter(leader => leader !== undefined)))).resolves.toMatchObject({ id: 'before' });
+    holding.unsubscribe();
+  });
+
   test('of a view names keys in its errors as the view sees them', async () => {
     const view = open().at('x').at('y');
     for (const call of [
@@ -224,6 +235,19 @@ describe('close', () => {
     await expect(put).rejects.toMatchObject({ code: 'closed', outcome: 'unknown' });
     await closing;
     expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('settles however the driver fails to close', async () => {
+    for (const fail of [
+      () => Promise.reject(new Error('no')),
+      () => {
+        throw new Error('no');
+      },
+    ]) {
+      const driver = memory();
+      driver.close = fail;
+      await open(driver).close();
+    }
   });
 
   test('completes every stream, and later subscriptions are told', async () => {

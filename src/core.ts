@@ -85,6 +85,11 @@ export class Core {
     });
   }
 
+  /** A driver that throws has failed like one that rejects. */
+  private async closeDriver(): Promise<void> {
+    await this.driver.close();
+  }
+
   private async end(): Promise<void> {
     const started = performance.now();
     const left = (): number => Math.max(0, this.timeout - (performance.now() - started));
@@ -95,7 +100,7 @@ export class Core {
     await drained;
     await withinPatience(this.endings.all(), left() * 0.8);
     await withinPatience(
-      this.driver.close().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
+      this.closeDriver().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
       left(),
     );
     this.status.closed();

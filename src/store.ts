@@ -33,6 +33,7 @@ import { lock$ } from './recipes/lock.js';
 import { type ChangeValue, Thrown, update } from './recipes/update.js';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { checkKeyLength, commit, entryCheck, lockCheck, mapTransaction, putOp, written } from './transaction.js';
+import { keptOf } from './value.js';
 
 const taken: unique symbol = Symbol.for('rxkv.driver.taken') as never;
 
@@ -219,7 +220,8 @@ class StoreView implements Store {
   }
 
   keepAlive$(key: string, value: Value, options: { ttl: number }): Observable<Entry> {
-    return this.live('keepAlive$', () => keepAlive$(this.core, this.scope, key, value, options));
+    const kept = keptOf(value);
+    return this.live('keepAlive$', () => keepAlive$(this.core, this.scope, key, kept, options));
   }
 
   lock$(key: string, options?: LockOptions): Observable<Lock> {

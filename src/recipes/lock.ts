@@ -9,7 +9,7 @@ import { asKvError, KvError } from '../errors.js';
 import type { Lock, LockOptions } from '../interface.js';
 import { checkKnown } from '../known.js';
 import { grantedTtl } from '../ttl.js';
-import { bytesOf } from '../value.js';
+import { bytesOf, keptOf } from '../value.js';
 import { lockPath$, recordOf } from './path.js';
 
 const defaultTtl = 15_000;
@@ -27,11 +27,12 @@ interface Asked {
 
 /** As {@link Store.lock$}. */
 export function lock$(core: Core, scope: Scope, key: string, options: LockOptions & { timeout?: number } = {}): Observable<Lock> {
+  const kept = options?.value === undefined ? options : { ...options, value: keptOf(options.value) };
   return new Observable<Lock>(subscriber => {
     let asked: Asked;
     try {
       if (core.closed) throw closedError(core.driver.name, 'lock$');
-      asked = ask(core, scope, key, options);
+      asked = ask(core, scope, key, kept);
     } catch (error) {
       subscriber.error(asKvError(error, { backend: core.driver.name }));
       return undefined;
