@@ -169,6 +169,25 @@ describe('a call', () => {
     holding.unsubscribe();
   });
 
+  test('that is wrong asks nobody', async () => {
+    const driver = memory();
+    const [list, commit] = [vi.spyOn(driver, 'list'), vi.spyOn(driver, 'commit')];
+    const store = open(driver);
+    const change = vi.fn(() => undefined);
+    await expect(store.update('a', change, { ttl: -1 })).rejects.toMatchObject({ code: 'invalid' });
+    await expect(store.update('a//b', change)).rejects.toMatchObject({ code: 'invalid' });
+    await expect(
+      store.transaction({
+        ops: [
+          { put: 'a', value: '' },
+          { put: 'b', value: 5 as never },
+        ],
+      }),
+    ).rejects.toMatchObject({ code: 'invalid' });
+    await expect(store.atomicPut('a', '', undefined, { ttl: Number.NaN })).rejects.toMatchObject({ code: 'invalid' });
+    expect([list.mock.calls.length, commit.mock.calls.length, change.mock.calls.length]).toEqual([0, 0, 0]);
+  });
+
   test('of a view names keys in its errors as the view sees them', async () => {
     const view = open().at('x').at('y');
     for (const call of [

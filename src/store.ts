@@ -125,7 +125,7 @@ class StoreView implements Store {
   list(directory: string, options?: ListOptions): Promise<Snapshot> {
     const { core, scope } = this;
     return core.calls.run(kinds.list, options, async call => {
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       const { entries, revision } = await core.driver.list({ prefix, ...depthOf(options?.depth) }, read(call, options));
       return snapshotOf(scope.seenDirectory(prefix), scope.base === '' ? entries : entries.map(entry => scope.entry(entry)), revision);
     });
@@ -134,7 +134,7 @@ class StoreView implements Store {
   children(directory: string, options?: ReadOptions): Promise<Child[]> {
     const { core, scope } = this;
     return core.calls.run(kinds.children, options, async call => {
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       const { entries, directories = [] } = await core.driver.list({ prefix, depth: 1 }, read(call, options));
       const found = new Map<string, Child>();
       const child = (key: string, more: { directory: boolean; entry?: Entry }): void => {
@@ -167,7 +167,7 @@ class StoreView implements Store {
   deleteTree(directory: string, options?: DeleteOptions): Promise<void> {
     const { core, scope } = this;
     return core.calls.run(kinds.deleteTree, options, call =>
-      commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: scope.prefix(directory) }], call, () => {}),
+      commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: this.prefixOf(directory) }], call, () => {}),
     );
   }
 
@@ -214,7 +214,7 @@ class StoreView implements Store {
     const { core, scope } = this;
     return this.live('watchTree$', () => {
       if (options !== undefined) checkKnown(options, ['depth'], 'watchTree$');
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       return core.watches.tree$(prefix, { directory: scope.seenDirectory(prefix), strip: scope.base.length, ...depthOf(options?.depth) });
     });
   }
@@ -264,6 +264,12 @@ class StoreView implements Store {
     const name = this.scope.key(key);
     checkKeyLength(this.core, this.scope, name);
     return name;
+  }
+
+  private prefixOf(directory: string): string {
+    const prefix = this.scope.prefix(directory);
+    checkKeyLength(this.core, this.scope, prefix);
+    return prefix;
   }
 
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */

@@ -132,8 +132,12 @@ function mapOp(core: Core, scope: Scope, op: Op): DriverOp {
     return putOp(core, scope, scope.key(put), value, ttl);
   }
   checkKnown(op, [kind], `a ${kind}`);
-  if (kind === 'delete') return { delete: scope.key((op as Extract<Op, { delete: string }>).delete) };
-  return { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
+  const mapped: DriverOp =
+    kind === 'delete'
+      ? { delete: scope.key((op as Extract<Op, { delete: string }>).delete) }
+      : { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
+  checkKeyLength(core, scope, keyOrPrefix(mapped));
+  return mapped;
 }
 
 function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[] {
@@ -143,7 +147,9 @@ function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[
   }
   checkKnown(check, ['key', 'entry'], 'a check');
   const { key, entry } = check as Extract<Check, { key: string }>;
-  return [entryCheck(scope, scope.key(key), entry)];
+  const name = scope.key(key);
+  checkKeyLength(core, scope, name);
+  return [entryCheck(scope, name, entry)];
 }
 
 /** Which one of its names an op or check has; naming none or two is a mistake that must not pass. */

@@ -33,6 +33,8 @@ export async function update(
     throw new KvError('invalid', 'update needs a function from the current entry to the new value', { key });
   const name = scope.key(key);
   lockCheck(core, options.lock);
+  // What is wrong with it is told before anything is read.
+  putOp(core, scope, name, '', options.ttl);
   const started = performance.now();
   let current = await read(core, scope, name, call);
   for (let attempt = 1; ; attempt++) {
