@@ -88,6 +88,21 @@ describeProgram('consul', 'calls of consul', found => {
     watching.unsubscribe();
   });
 
+  test('a page is no answer of Consul, whoever sends it', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    front.decide = () => ({ answer: { status: 200, body: '<html>log in</html>', headers: { 'content-type': 'text/html' } } });
+    const strange = { code: 'unavailable', message: expect.stringContaining('is not Consul') };
+    for (const call of [
+      () => store.ready({ timeout: 300 }),
+      () => store.get('a', { timeout: 300 }),
+      () => store.list('a', { timeout: 300 }),
+      () => store.deleteTree('a', { timeout: 300 }),
+    ])
+      await expect(call()).rejects.toMatchObject(strange);
+    await expect(store.put('a', 'x', { timeout: 300 })).rejects.toMatchObject({ ...strange, outcome: 'unknown' });
+  });
+
   test('pitfall 18: what the server has less room for than we is invalid, and nothing is written', async () => {
     await using small = await startConsul(found, { config: { limits: { txn_max_req_len: 2000, kv_max_value_size: 2000 } } });
     const store = open(small.host);

@@ -33,6 +33,8 @@ const verdicts: readonly Verdict[] = [
 
 /** By the status of an answer, where its words say nothing. */
 const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map([
+  // What became of a write is the secret of who answered so.
+  [200, ['unavailable', 'unknown', 'what answers there is not Consul (see cause)']],
   [301, ['invalid', 'refused', 'consul takes the path of the key for another']],
   [400, ['invalid', 'refused', 'consul refused the request (see cause)']],
   [401, ['denied', 'refused', 'consul refused the token (see cause)']],
