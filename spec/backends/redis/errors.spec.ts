@@ -15,3 +15,21 @@ test('what answers as no Redis does is unavailable, and is called so', async () 
   await store.close();
   server.close();
 });
+test.each([
+  [
+    'throws',
+    () => {
+      throw new Error('the vault is sealed');
+    },
+    'auth.token of redis() failed (see cause)',
+  ],
+  ['rejects', () => Promise.reject(new Error('the vault is sealed')), 'auth.token of redis() failed (see cause)'],
+  ['gives no string', () => undefined as never, 'auth.token of redis() gave no string'],
+])('a provider of the token that %s is a denial, told as its own', async (_, token, message) => {
+  const store = createStore(redis({ hosts: '127.0.0.1:1', auth: { token } }), { timeout: 500 });
+  await expect(store.ready()).rejects.toMatchObject({ code: 'denied', backend: 'redis', message });
+  await store.close();
+  const behind = createStore(redis({ hosts: '127.0.0.1:1', sentinel: { name: 'mymaster', auth: { token } } }), { timeout: 500 });
+  await expect(behind.get('a')).rejects.toMatchObject({ code: 'denied', message });
+  await behind.close();
+});
