@@ -2,6 +2,7 @@
 import { identity, Observable, ReplaySubject, type Subscriber, throwError, timeout } from 'rxjs';
 import { Calls } from './calls.js';
 import type { Capabilities } from './capabilities.js';
+import { timeable } from './delay.js';
 import type { Driver, Feed, Grant, Range, Session } from './driver.js';
 import { Endings } from './ending.js';
 import { asKvError, KvError } from './errors.js';
@@ -36,9 +37,9 @@ export class Core {
   private ended: Promise<void> | undefined;
 
   constructor(driver: Driver, options: StoreOptions) {
-    const silence = options.silence ?? 10_000;
+    const silence = timeable(options.silence ?? 10_000);
     this.driver = driver;
-    this.timeout = options.timeout ?? 5000;
+    this.timeout = timeable(options.timeout ?? 5000);
     this.logger = options.logger ?? silent;
     this.capabilities = driver.capabilities;
     this.closed$ = this.close$.asObservable();
@@ -84,6 +85,11 @@ export class Core {
     });
   }
 
+  /** A driver that throws has failed like one that rejects. */
+  private async closeDriver(): Promise<void> {
+    await this.driver.close();
+  }
+
   private async end(): Promise<void> {
     const started = performance.now();
     const left = (): number => Math.max(0, this.timeout - (performance.now() - started));
@@ -94,7 +100,7 @@ export class Core {
     await drained;
     await withinPatience(this.endings.all(), left() * 0.8);
     await withinPatience(
-      this.driver.close().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
+      this.closeDriver().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
       left(),
     );
     this.status.closed();

@@ -3,7 +3,8 @@
  *
  * Written without operators: a store may have thousands of these, and each operator in between is a kilobyte of each.
  */
-import { Observable, type Observer, type Subscriber, Subscription, timer } from 'rxjs';
+import { Observable, type Observer, type Subscriber, Subscription } from 'rxjs';
+import { after$ } from './delay.js';
 
 export class Sharing {
   private readonly sources: Map<string, Shared<unknown>> = new Map();
@@ -96,7 +97,7 @@ class Shared<T> implements Observer<T> {
     if (at === -1) return;
     this.subscribers.splice(at, 1);
     if (this.subscribers.length > 0 || this.connection === undefined) return;
-    if (this.linger > 0) this.lingering = timer(this.linger).subscribe(() => this.end());
+    if (this.linger > 0) this.lingering = after$(this.linger).subscribe(() => this.end());
     else this.end();
   }
 

@@ -136,17 +136,28 @@ function send(
     response => {
       clearTimeout(timer);
       ended();
+      if (!isJson(response)) throw Object.assign(new Error('an answer that is no JSON'), { response });
       return answerOf(response);
     },
     (error: unknown) => {
       clearTimeout(timer);
       ended();
       const { response } = error as { response?: Response };
-      if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
+      if (response !== undefined && tells(response, path)) return answerOf(response);
       throw error;
     },
   );
   return { answer, cancel: () => giveUp(new Error('given up')) };
+}
+
+/** Of a key that is absent Consul says 404 with the index of that: one without is of a proxy, or of another server. */
+function tells({ statusCode, headers }: Response, path: string): boolean {
+  return telling.has(statusCode) && !(statusCode === 404 && path.startsWith('/kv/') && headers['x-consul-index'] === undefined);
+}
+
+/** Consul's answers are; a page is of a proxy, or of another server. */
+function isJson({ headers }: Response): boolean {
+  return headers['content-type'] === undefined || headers['content-type'].includes('json');
 }
 
 function answerOf({ statusCode, headers, body }: Response): Answer {

@@ -23,7 +23,7 @@ export interface LocksOptions {
   readonly feed$: (range: Range) => Observable<Feed>;
   /** ms for one round trip */
   readonly timeout: number;
-  /** ms that a feed may say nothing to those whose session does not tell them */
+  /** ms after which hearing nothing is an error for those whose session does not tell them */
   readonly silence: number;
   /** ms that what is seen of a lock outlives its last contender here */
   readonly linger: number;
@@ -72,8 +72,8 @@ export class Locks implements Transactor {
 
   /** As {@link Driver.holder$}. */
   holder$(directory: string): Observable<Holder | undefined> {
-    const key = `${directory}/${lockKey}`;
     const { feed$, silence } = this.options;
+    const key = `${directory}/${lockKey}`;
     // Not the line of the contenders, which lingers: who asks wants the holder of now.
     const line$ = this.sharing.of(key, () =>
       feed$({ key }).pipe(

@@ -6,6 +6,7 @@
  * queues nothing, and is told who we are by plain commands.
  */
 import type { TlsOptions } from '../../tls.js';
+import type { Credentials } from './credentials.js';
 import { isNoScript, notLoaded } from './errors.js';
 import type { Script } from './scripts.js';
 
@@ -26,12 +27,6 @@ export interface Redis {
   on(event: 'error', listener: (error: Error) => void): unknown;
   on(event: 'messageBuffer', listener: (channel: Buffer, message: readonly Buffer[] | null) => void): unknown;
   once(event: 'end', listener: () => void): unknown;
-}
-
-export interface Credentials {
-  /** Left out: the password is that of the user `default`. */
-  readonly username?: string;
-  readonly password: string;
 }
 
 export interface ClientOptions {

@@ -1,7 +1,8 @@
 /** Servers: where the keys of a store are, be that one server or the masters of a cluster. */
 import { closedError } from '../../running.js';
-import { type Client, type Credentials, openClient } from './client.js';
+import { type Client, openClient } from './client.js';
 import { Cluster } from './cluster.js';
+import { credentialsOf } from './credentials.js';
 import { backend, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { get, list, read, type Script } from './scripts.js';
@@ -97,10 +98,4 @@ export async function opened(
       if (!changing || attempt === 2 || failureOf(error).code !== 'denied') throw error;
     }
   }
-}
-
-async function credentialsOf(auth: Settings['auth']): Promise<Credentials | undefined> {
-  if (auth === undefined) return undefined;
-  if (!('token' in auth)) return auth;
-  return { password: typeof auth.token === 'function' ? await auth.token() : auth.token };
 }
