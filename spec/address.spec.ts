@@ -30,8 +30,25 @@ describe('an address', () => {
     expect(() => parseAddress(url)).toThrow(expect.objectContaining({ code: 'invalid' }) as Error);
   });
 
+  test('with a password that is not escaped is refused, as what it is', () => {
+    for (const url of ['redis://u:pa/ss@h:1', 'etcd://u:pa?ss@h1,h2', 'zookeeper://:pa?ss=1@h', 'etcd://h:1,u:p/x@y'])
+      expect(() => parseAddress(url)).toThrow(/^a password in a store URL is percent-encoded/);
+    for (const url of ['etcd://h:1,h:2/a@b', 'etcd://[::1]:5/a@b', 'etcd://h/a@b?c=d@e', 'lmdb:./a@b:c', 'redis://u:a:b@h:1'])
+      expect(() => parseAddress(url)).not.toThrow();
+  });
+
   test('is shown without its userinfo', () => {
-    expect(withoutUserinfo('redis://user:secret@h1,h2/0?x=1')).toBe('redis://h1,h2/0?x=1');
+    expect(withoutUserinfo('redis://user:secret@h1,h2/0')).toBe('redis://h1,h2/0');
+    // Where the password is not escaped, or the scheme is forgotten, and where others have the password in the query.
+    for (const url of [
+      'redis://u:se/secret@h1',
+      'redis://u:se?secret@h1',
+      'redis://u:@secret@h1',
+      'redis:u:secret@h1',
+      'redis://h1?x=secret',
+    ])
+      expect(withoutUserinfo(url)).toMatch(/^redis:(\/\/)?h1$/);
+    expect(withoutUserinfo('u@secret@h1')).toBe('h1');
     let message = '';
     try {
       parseAddress('redis://user:secret@h1/%zz');

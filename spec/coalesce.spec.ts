@@ -77,6 +77,24 @@ describe('coalescing', () => {
     expect(flown.map(({ items }) => items)).toEqual([[1, 2], [3, 4], [5]]);
   });
 
+  test('who goes on alone after a batch goes at once again', async () => {
+    const alone: number[] = [];
+    const later = async <T>(answer: T): Promise<T> => turn().then(() => answer);
+    const call = coalesce<number, number>({
+      run: async items => later(items.map(item => item * 10)),
+      alone: async item => {
+        alone.push(item);
+        return later(item * 10);
+      },
+      turn,
+    });
+    // The second waits for the first, as a batch of one.
+    expect(await Promise.all([call(1), call(2)])).toEqual([10, 20]);
+    expect(await call(3)).toBe(30);
+    expect(await call(4)).toBe(40);
+    expect(alone).toEqual([1, 3, 4]);
+  });
+
   test('is idle when nothing is waiting or under way', async () => {
     const { call, flown } = flights();
     await call.idle();

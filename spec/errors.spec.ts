@@ -30,6 +30,14 @@ describe('an error', () => {
     expect(error).toMatchObject({ backend: 'memory', key: 'a', outcome: 'unknown', conflicts, cause });
   });
 
+  test('can be logged as JSON, which has no values', () => {
+    const current = { key: 'a', value: new TextEncoder().encode('hunter2'), revision: 1n, created: 1n, leased: false };
+    const error = new KvError('conflict', 'why', { backend: 'memory', key: 'a', conflicts: [{ key: 'a', current }], cause: current });
+    expect(JSON.parse(JSON.stringify({ error }))).toEqual({
+      error: { name: 'KvError', message: 'why', code: 'conflict', transient: false, backend: 'memory', key: 'a', conflicts: ['a'] },
+    });
+  });
+
   test('is recognised by its brand, also that of another copy of the package', () => {
     const foreign = Object.assign(new Error('other copy'), { [Symbol.for('rxkv.KvError')]: true });
     expect(KvError.is(new KvError('closed', 'why'))).toBe(true);

@@ -102,6 +102,11 @@ describe('mapKeys', () => {
     await expect(mapped.put('a', '')).rejects.toMatchObject({ code: 'invalid' });
   });
 
+  test('refuses what is no driver', () => {
+    const mapping = { encode: String, decode: String };
+    for (const driver of [undefined, {}]) expect(() => mapKeys(driver as never, mapping)).toThrow(/mapKeys needs a driver/);
+  });
+
   test('refuses what is no mapping', () => {
     expect(() => mapKeys(memory(), {} as never)).toThrow(/encode, decode/);
   });

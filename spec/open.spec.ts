@@ -52,6 +52,19 @@ describe('open', () => {
     await expect(open('nosuch:', { schemes })).rejects.toThrow(`known are ${known.join(', ')}, mine:`);
   });
 
+  test('knows a scheme however it is written', async () => {
+    const store = await open('Mine:anything', { schemes: { MINE: () => memory() } });
+    await store.close();
+  });
+
+  test.each([[null], [[]], ['x'], [{ mine: 5 }]])('refuses schemes that are %j', async schemes => {
+    await expect(open('mine:x', { schemes } as never)).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('scheme'),
+    });
+    await expect(open('memory:', { schemes } as never)).rejects.toMatchObject({ code: 'invalid' });
+  });
+
   test('refuses options that it does not know', async () => {
     await expect(open('memory:', { timout: 5 } as never)).rejects.toThrow(/did you mean "timeout"/);
   });

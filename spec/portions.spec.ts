@@ -19,6 +19,12 @@ describe('portions', () => {
     expect(split([1, 1, 1, 1, 1], { bytes: 10, items: 2 })).toEqual([[1, 1], [1, 1], [1]]);
   });
 
+  test('count an item for as many as it is', () => {
+    const count = (size: number): number => size;
+    expect([...portions([2, 1, 2, 1, 1], () => 1, { bytes: 10, items: 3, count })]).toEqual([[2, 1], [2, 1], [1]]);
+    expect([...portions([2, 2], () => 1, { bytes: 10, items: 3, count })]).toEqual([[2], [2]]);
+  });
+
   test('of an item that is too large are that one alone', () => {
     expect(split([1, 99, 1], { bytes: 10 })).toEqual([[1], [99], [1]]);
   });

@@ -61,6 +61,17 @@ describe('sharing', () => {
     expect(live()).toBe(0);
   });
 
+  test('lingers for ever where it is told so', async () => {
+    vi.useFakeTimers();
+    const { live, make } = counted(NEVER);
+    const closed = new ReplaySubject<void>(1);
+    new Sharing(closed).of('a', make, Infinity).subscribe().unsubscribe();
+    await vi.advanceTimersByTimeAsync(60 * 86_400_000);
+    expect(live()).toBe(1);
+    closed.next();
+    expect([live(), vi.getTimerCount()]).toEqual([0, 0]);
+  });
+
   test('ends at close, even while it lingers, and leaves no timer', () => {
     vi.useFakeTimers();
     const closed = new ReplaySubject<void>(1);

@@ -149,6 +149,10 @@ describe('toObject', () => {
     expect(() => made.toObject(json())).not.toThrow('hunter2');
   });
 
+  test('refuses what is no codec', () => {
+    for (const codec of [{}, null, 5]) expect(() => config.toObject(codec as never)).toThrow(expect.objectContaining({ code: 'invalid' }));
+  });
+
   test('refuses a codec that answers later, whose failure goes nowhere', () => {
     const later = { encode: (value: never) => value, decode: () => Promise.reject(new Error('late')) };
 

@@ -1,4 +1,4 @@
-import { firstValueFrom, Subject } from 'rxjs';
+import { filter, firstValueFrom, lastValueFrom, NEVER, Subject, switchMap, timer } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWorld, memory } from '../src/backends/memory/index.js';
 import type { Driver, Outcome } from '../src/driver.js';
@@ -36,7 +36,37 @@ describe('createStore', () => {
     expect(() => createStore(memory(), { timout: 5 } as never)).toThrow(/did you mean "timeout"/);
     for (const timeout of [0, -1, Number.NaN, '5' as never])
       expect(() => createStore(memory(), { timeout })).toThrow(/timeout is a number of ms/);
-    expect(() => createStore(memory(), { linger: -1 })).toThrow(/linger/);
+    for (const linger of [-1, '5', null]) expect(() => createStore(memory(), { linger } as never)).toThrow(/linger/);
+    for (const logger of [{}, null, { debug: () => {} }])
+      expect(() => createStore(memory(), { logger } as never)).toThrow(/logger is an object with debug, info, warn, error/);
+    expect(() => open(memory(), { logger: console })).not.toThrow();
+  });
+
+  // A timer that is asked for more than 24 days fires at once.
+  test.each([Infinity, 2 ** 31])('takes a timeout of %d ms for a very long one', async timeout => {
+    const driver = memory();
+    const session$ = driver.session$.bind(driver);
+    driver.session$ = ttl => timer(20).pipe(switchMap(() => session$(ttl)));
+    const given = vi.spyOn(driver, 'start');
+    const store = open(driver, { timeout, silence: timeout, linger: timeout });
+    await using _lock = await store.lock('a', { timeout });
+    const list = vi.spyOn(driver, 'list');
+    await store.get('a', { timeout });
+    for (const ms of [given.mock.calls[0]?.[0].timeout, given.mock.calls[0]?.[0].silence, list.mock.calls[0]?.[1].timeout]) {
+      expect(ms).toBeGreaterThan(86_400_000);
+      expect(ms).toBeLessThan(2 ** 31);
+    }
+  });
+
+  test('waits for calls at close() however long the timeout', async () => {
+    const { driver, answer } = slow();
+    const store = open(driver, { timeout: Infinity });
+    const removed = store.delete('a');
+    const closing = store.close();
+    await new Promise(resolve => setTimeout(resolve, 20));
+    answer({ ok: true, results: [{ existed: true }] });
+    await expect(removed).resolves.toBe(true);
+    await closing;
   });
 
   test('does nothing before it is used', () => {
@@ -59,6 +89,18 @@ describe('a call', () => {
       () => store.get('a', { consistency: 'weak' as never }),
       () => store.get('a', { timeout: -1 }),
       () => store.get('a', { signal: {} as never }),
+      () => store.get('a', { signal: null as never }),
+      () => store.get('a', { signal: { aborted: false, addEventListener: () => {} } as never }),
+      () => store.lock('a', null as never),
+      () => store.lock('a', 5 as never),
+      () => store.lock('a', { signal: {} as never }),
+      () => store.lock('a', { signal: null as never }),
+      () => store.withLock('a', async () => {}, null as never),
+      () => lastValueFrom(store.elect$('a', undefined as never)),
+      () => lastValueFrom(store.elect$('a', null as never)),
+      // What has been through JSON.
+      () => store.atomicPut('a', 'b', { key: 'a', revision: 1n } as never),
+      () => store.atomicDelete('a', { key: 'a', revision: 1n, created: 1n, value: {} } as never),
       () => store.get('a', 'strong' as never),
       () => store.update('a', undefined as never),
       () => store.atomicPut('a', 'b', null as never),
@@ -116,8 +158,77 @@ describe('a call', () => {
     expect(text(await store.get('a'))).toBe('before');
   });
 
+  test('copies the bytes of a $ at the call as well, before it is subscribed', async () => {
+    const store = open();
+    const bytes = Buffer.from('before');
+    const [alive$, lock$] = [store.keepAlive$('a', bytes, { ttl: 1000 }), store.lock$('a', { value: bytes })];
+    bytes.fill(0);
+    expect(text(await firstValueFrom(alive$))).toBe('before');
+    const holding = lock$.subscribe();
+    await expect(firstValueFrom(store.leader$('a').pipe(filter(leader => leader !== undefined)))).resolves.toMatchObject({ id: 'before' });
+    holding.unsubscribe();
+  });
+
+  test('that is wrong asks nobody', async () => {
+    const driver = memory();
+    const [list, commit] = [vi.spyOn(driver, 'list'), vi.spyOn(driver, 'commit')];
+    const store = open(driver);
+    const change = vi.fn(() => undefined);
+    await expect(store.update('a', change, { ttl: -1 })).rejects.toMatchObject({ code: 'invalid' });
+    await expect(store.update('a//b', change)).rejects.toMatchObject({ code: 'invalid' });
+    await expect(
+      store.transaction({
+        ops: [
+          { put: 'a', value: '' },
+          { put: 'b', value: 5 as never },
+        ],
+      }),
+    ).rejects.toMatchObject({ code: 'invalid' });
+    await expect(store.atomicPut('a', '', undefined, { ttl: Number.NaN })).rejects.toMatchObject({ code: 'invalid' });
+    expect([list.mock.calls.length, commit.mock.calls.length, change.mock.calls.length]).toEqual([0, 0, 0]);
+  });
+
+  test('of a view names keys in its errors as the view sees them', async () => {
+    const view = open().at('x').at('y');
+    for (const call of [
+      () => view.put('a', 5 as never),
+      () => view.put('a', 'b', { ttl: 'kept' as never }),
+      () => view.atomicPut('a', 'b', null as never),
+      () => view.atomicPut('a', 'b', { key: 'other', revision: 1n, created: 1n, value: new Uint8Array(), leased: false }),
+      () => view.transaction({ ops: [{ put: 'a', value: '' }, { delete: 'a' }] }),
+      () => view.transaction({ ops: [{ put: 'd/a', value: '' }, { deleteTree: 'd' }] }),
+    ]) {
+      const error: unknown = await call().catch((reason: unknown) => reason);
+      if (!KvError.is(error)) throw error;
+      expect(error.code).toBe('invalid');
+      expect(['a', undefined]).toContain(error.key);
+      expect(error.message).not.toContain('x/y');
+    }
+  });
+
   test('says which option was probably meant', async () => {
     await expect(open().put('a', 'b', { tll: 5 } as never)).rejects.toThrow('unknown option "tll" of put: did you mean "ttl"?');
+  });
+});
+
+describe('one try at a lock', () => {
+  test('that nobody answers is a timeout, not a conflict', async () => {
+    const world = createWorld();
+    const store = open(memory({ world }), { timeout: 100 });
+    await store.ready();
+    world.hang();
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'timeout' });
+    world.heal();
+    world.cut();
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'unavailable' });
+    world.heal();
+  });
+
+  test('is a conflict in time, also of a driver that does not tell who is behind', async () => {
+    const driver = memory();
+    driver.acquire$ = () => NEVER;
+    const store = open(driver, { timeout: 50 });
+    await expect(store.lock('a', { wait: 0 })).rejects.toMatchObject({ code: 'conflict', key: 'a' });
   });
 });
 
@@ -143,6 +254,19 @@ describe('close', () => {
     await expect(put).rejects.toMatchObject({ code: 'closed', outcome: 'unknown' });
     await closing;
     expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  test('settles however the driver fails to close', async () => {
+    for (const fail of [
+      () => Promise.reject(new Error('no')),
+      () => {
+        throw new Error('no');
+      },
+    ]) {
+      const driver = memory();
+      driver.close = fail;
+      await open(driver).close();
+    }
   });
 
   test('completes every stream, and later subscriptions are told', async () => {
@@ -197,6 +321,13 @@ describe('status$', () => {
     expect(states).toEqual(['idle', 'connecting', 'live', 'stale: unavailable', 'live', 'closed']);
   });
 
+  test('says closed to those who come later', async () => {
+    const store = open();
+    await store.close();
+    await expect(firstValueFrom(store.status$)).resolves.toMatchObject({ state: 'closed' });
+    await expect(lastValueFrom(store.at('a').status$)).resolves.toMatchObject({ state: 'closed' });
+  });
+
   test('a conflict is an answer', async () => {
     const store = open();
     await store.put('a', '');
@@ -231,6 +362,17 @@ describe('an update', () => {
     });
     expect(seen).toEqual(['1', '2']);
     expect(text(await store.get('a'))).toBe('2!');
+  });
+
+  test('passes on what its function throws, as it is', async () => {
+    const store = open();
+    const boom = new RangeError('over the quota');
+    const throwing = (): never => {
+      throw boom;
+    };
+    await expect(store.update('a', throwing)).rejects.toBe(boom);
+    await expect(store.update('a', () => Promise.reject(boom))).rejects.toBe(boom);
+    await expect(firstValueFrom(store.status$)).resolves.toMatchObject({ state: 'live' });
   });
 
   test('whose outcome is unknown is thrown, not repeated', async () => {

@@ -13,6 +13,9 @@ export interface Address {
   readonly query: ReadonlyMap<string, string>;
 }
 
+// What follows a colon is no port: the first part of a name and its password, which should have ended in an @.
+const portless = /^[^[\]]*:[^,]*[^\d,]/;
+
 /**
  * Takes a URL apart: `scheme:path?query` or `scheme://user:password@host1:port,host2:port/path?query`.
  * Not by the URL class: that knows one host only, and normalises paths.
@@ -25,6 +28,8 @@ export function parseAddress(url: string): Address {
   if (match === null) throw new KvError('invalid', `"${withoutUserinfo(url)}" is not a store URL such as lmdb:./data`);
   const [, scheme = '', authority = '', path = '', search = ''] = match;
   const at = authority.lastIndexOf('@');
+  if (at === -1 && url.includes('@') && portless.test(authority.slice(2)))
+    throw new KvError('invalid', `a password in a store URL is percent-encoded, / as %2F and ? as %3F: "${withoutUserinfo(url)}"`);
   const userinfo = at === -1 ? undefined : authority.slice(2, at);
   const hosts = authority.slice(at === -1 ? 2 : at + 1);
   return {
@@ -36,9 +41,12 @@ export function parseAddress(url: string): Address {
   };
 }
 
-/** The URL as it may be shown. */
+/**
+ * The URL as it may be shown: without all that stands before its last @, since a password that is not escaped ends
+ * nowhere else, and without its query, where others put theirs.
+ */
 export function withoutUserinfo(url: string): string {
-  return url.replace(/\/\/[^/?]*@/, '//');
+  return url.replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?)?.*@/is, '$1').replace(/\?.*/s, '');
 }
 
 /**

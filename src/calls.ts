@@ -1,6 +1,7 @@
 /** Calls: what every one-shot has in common. Checked at the door, abortable, drained at close. */
 import type { Call } from './driver.js';
 import { aborted } from './deadline.js';
+import { timeable } from './delay.js';
 import { asKvError, KvError } from './errors.js';
 import type { CallOptions } from './interface.js';
 import { checkKnown } from './known.js';
@@ -148,12 +149,19 @@ export class Calls {
     checkKnown(options, kind.options, kind.name);
     const { timeout, signal, consistency } = options;
     if (timeout !== undefined) checkDuration(timeout, 'timeout');
-    if (signal !== undefined && typeof signal.addEventListener !== 'function') throw new KvError('invalid', 'signal is not an AbortSignal');
+    if (signal !== undefined) checkSignal(signal);
     if (consistency !== undefined && consistency !== 'strong' && consistency !== 'stale') {
       throw new KvError('invalid', 'consistency is "strong" or "stale"');
     }
-    return { timeout: timeout ?? this.usual.timeout, ...(signal === undefined ? {} : { signal }) };
+    return { timeout: timeout === undefined ? this.usual.timeout : timeable(timeout), ...(signal === undefined ? {} : { signal }) };
   }
+}
+
+/** By its parts and not by its class: a polyfill's and another realm's are signals too. @throws KvError `invalid` */
+export function checkSignal(signal: AbortSignal): void {
+  const { aborted: state, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (typeof state !== 'boolean' || typeof addEventListener !== 'function' || typeof removeEventListener !== 'function')
+    throw new KvError('invalid', 'signal is not an AbortSignal');
 }
 
 /** @throws KvError `invalid` unless it is a number of ms over 0 */

@@ -66,14 +66,17 @@ export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: Co
           for (const { reject } of batch) reject(error);
         },
       )
-      .then(turn)
-      .then(next);
+      .then(batch.length === 1 ? land : later);
   }
 
-  /** A lone call has landed: nobody waits for a turn where nobody waits. */
+  function later(): void {
+    void turn().then(next);
+  }
+
+  /** A lone call has landed, and its caller may call again: nobody waits for a turn where nobody waits. */
   function land(): void {
     if (waiting === undefined) next();
-    else void turn().then(next);
+    else later();
   }
 
   function call(item: T): Promise<R> {
@@ -89,7 +92,7 @@ export function coalesce<T, R>({ run, alone, most = 4000, turn = microtask }: Co
       else waiting.push({ item, resolve, reject });
       if (working) return;
       working = true;
-      void turn().then(next);
+      later();
     });
   }
 

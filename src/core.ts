@@ -1,12 +1,14 @@
 /** The core of one store: what the facade, its views and the recipes share. */
-import { identity, Observable, ReplaySubject, throwError, timeout } from 'rxjs';
+import { identity, Observable, ReplaySubject, type Subscriber, throwError, timeout } from 'rxjs';
 import { Calls } from './calls.js';
 import type { Capabilities } from './capabilities.js';
+import { timeable } from './delay.js';
 import type { Driver, Feed, Grant, Range, Session } from './driver.js';
 import { Endings } from './ending.js';
 import { asKvError, KvError } from './errors.js';
 import type { Lock, StoreOptions } from './interface.js';
 import { type Logger, silent } from './logger.js';
+import { Passing } from './passing.js';
 import { createQueue, type Queue } from './queue.js';
 import { SharedWatches } from './shared.js';
 import { Sharing } from './sharing.js';
@@ -35,9 +37,9 @@ export class Core {
   private ended: Promise<void> | undefined;
 
   constructor(driver: Driver, options: StoreOptions) {
-    const silence = options.silence ?? 10_000;
+    const silence = timeable(options.silence ?? 10_000);
     this.driver = driver;
-    this.timeout = options.timeout ?? 5000;
+    this.timeout = timeable(options.timeout ?? 5000);
     this.logger = options.logger ?? silent;
     this.capabilities = driver.capabilities;
     this.closed$ = this.close$.asObservable();
@@ -73,15 +75,19 @@ export class Core {
 
   /** What `make` gives at each subscription. A driver's error or a foreign one: users see a KvError. */
   known$<T>(make: () => Observable<T>): Observable<T> {
-    // By hand: a store may have thousands of these.
     return new Observable<T>(subscriber => {
-      const fail = (error: unknown): void => subscriber.error(asKvError(error, { backend: this.driver.name }));
+      const known = new Known<T>(this.driver.name, subscriber);
       try {
-        return make().subscribe({ next: value => subscriber.next(value), error: fail, complete: () => subscriber.complete() });
+        return make().subscribe(known);
       } catch (error) {
-        return fail(error);
+        return known.error(error);
       }
     });
+  }
+
+  /** A driver that throws has failed like one that rejects. */
+  private async closeDriver(): Promise<void> {
+    await this.driver.close();
   }
 
   private async end(): Promise<void> {
@@ -94,10 +100,27 @@ export class Core {
     await drained;
     await withinPatience(this.endings.all(), left() * 0.8);
     await withinPatience(
-      this.driver.close().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
+      this.closeDriver().catch((error: unknown) => this.logger.warn('the driver failed to close', { error: asKvError(error).code })),
       left(),
     );
     this.status.closed();
+  }
+}
+
+class Known<T> extends Passing<T> {
+  private readonly backend: string;
+
+  constructor(backend: string, subscriber: Subscriber<T>) {
+    super(subscriber);
+    this.backend = backend;
+  }
+
+  next(value: T): void {
+    this.subscriber.next(value);
+  }
+
+  override error(error: unknown): void {
+    super.error(asKvError(error, { backend: this.backend }));
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Deadlines: many promises that must settle in time, on one timer.
  *
- * A timer and an AbortController for each call cost more than an embedded read does; a wheel of coarse
- * buckets costs a map look-up.
+ * A timer and an AbortController for each call cost more than an embedded read does; here a call takes its place at the
+ * end of a list, and the timer looks through all of it when the first of them may be due.
  */
 import { KvError, type KvErrorDetail } from './errors.js';
 
@@ -10,12 +10,17 @@ import { KvError, type KvErrorDetail } from './errors.js';
 const grain = 10;
 
 interface Pending {
+  /** `performance.now()` of its deadline. */
+  readonly due: number;
   readonly expire: () => void;
+  /** Its place in the list; -1 once it has left. */
+  at: number;
 }
 
 /** Gives up what takes too long. One instance for each driver; {@link Deadlines.close} when it ends. */
 export class Deadlines {
-  private readonly buckets: Map<number, Set<Pending>> = new Map();
+  // No Set: with additions and removals in turn it makes itself a new table every few calls.
+  private readonly pending: Pending[] = [];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private armedFor = Infinity;
 
@@ -59,29 +64,42 @@ export class Deadlines {
   /** Calls `expire` after `timeout` ms unless the returned function is called before. */
   enter(timeout: number, expire: () => void): () => void {
     if (timeout === Infinity) return () => {};
-    const bucket = Math.ceil((now() + timeout) / grain);
-    const pending: Pending = { expire };
-    let members = this.buckets.get(bucket);
-    if (members === undefined) this.buckets.set(bucket, (members = new Set()));
-    members.add(pending);
-    if (bucket < this.armedFor) this.arm(bucket);
-    return () => {
-      if (members.delete(pending) && members.size === 0) this.buckets.delete(bucket);
-      if (this.buckets.size === 0) this.disarm();
-    };
+    const pending: Pending = { due: performance.now() + timeout, expire, at: this.pending.length };
+    this.pending.push(pending);
+    if (pending.due < this.armedFor) this.arm(pending.due, timeout);
+    return () => this.leave(pending);
+  }
+
+  /** What is under way has its deadline now. */
+  expireAll(): void {
+    this.expire(Infinity);
   }
 
   /** Drops the timer; nothing expires any more. */
   close(): void {
-    this.buckets.clear();
+    for (const pending of this.pending) pending.at = -1;
+    this.pending.length = 0;
     this.disarm();
   }
 
-  private arm(bucket: number): void {
+  private leave(pending: Pending): void {
+    const { at } = pending;
+    const last = this.pending.at(-1);
+    if (at === -1 || last === undefined) return;
+    pending.at = -1;
+    this.pending.pop();
+    if (last !== pending) {
+      this.pending[at] = last;
+      last.at = at;
+    }
+    if (this.pending.length === 0) this.disarm();
+  }
+
+  private arm(due: number, delay: number): void {
     clearTimeout(this.timer);
-    this.armedFor = bucket;
-    // setTimeout counts in 32 bits and answers a larger delay at once.
-    this.timer = setTimeout(() => this.expire(), Math.min(Math.max(1, bucket * grain - now()), 2 ** 31 - 1));
+    this.armedFor = due;
+    // Whole ms: Node keeps a list of timers for each other delay. It counts them in 32 bits and answers a larger one at once.
+    this.timer = setTimeout(() => this.look(), Math.min(Math.max(1, Math.ceil(delay)), 2 ** 31 - 1));
   }
 
   private disarm(): void {
@@ -90,16 +108,26 @@ export class Deadlines {
     this.armedFor = Infinity;
   }
 
-  private expire(): void {
-    const reached = Math.floor(now() / grain);
+  private look(): void {
+    const now = performance.now();
     this.disarm();
-    const due = [...this.buckets].filter(([bucket]) => bucket <= reached);
-    for (const [bucket, members] of due) {
-      this.buckets.delete(bucket);
-      for (const { expire } of members) expire();
-      members.clear();
+    this.expire(now);
+    if (this.pending.length === 0) return;
+    // Those that are due soon after one another are given up together.
+    const next = Math.max(
+      now + grain,
+      this.pending.reduce((first, { due }) => Math.min(first, due), Infinity),
+    );
+    if (next < this.armedFor) this.arm(next, next - now);
+  }
+
+  private expire(now: number): void {
+    const due = this.pending.filter(pending => pending.due <= now).sort((a, b) => a.due - b.due);
+    for (const pending of due) {
+      if (pending.at === -1) continue;
+      this.leave(pending);
+      pending.expire();
     }
-    if (this.buckets.size > 0) this.arm(Math.min(...this.buckets.keys()));
   }
 }
 
@@ -115,8 +143,4 @@ function abortable(signal: AbortSignal, leave: () => void, abort: () => void): (
 /** The error of a call whose signal aborted. */
 export function aborted(signal: AbortSignal | undefined, what: string, detail: KvErrorDetail = {}): KvError {
   return new KvError('aborted', `${what}: aborted by the caller's signal`, { ...detail, cause: signal?.reason });
-}
-
-function now(): number {
-  return performance.now();
 }

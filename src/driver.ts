@@ -159,7 +159,7 @@ export interface Driver {
    * @param behind called when the contender finds itself behind another, so that one try can end at once
    */
   acquire$?(session: Session, key: string, value: Uint8Array<ArrayBuffer>, behind?: () => void): Observable<Grant>;
-  /** The head of a lock's queue. */
+  /** The head of a lock's queue. Errors once nothing was heard for `silence`: it says no marks by which the store could tell. */
   holder$?(key: string): Observable<Holder | undefined>;
   health(call: Call): Promise<Health>;
   /** Settles within `timeout`; what could not be released lapses. */

@@ -78,6 +78,12 @@ export class KvError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
+  /** For logs: the keys of `conflicts` without their entries, whose values are nobody's business and whose bigints JSON refuses. */
+  toJSON(): object {
+    const { name, code, message, transient, backend, key, outcome, conflicts } = this;
+    return { name, code, message, transient, backend, key, outcome, conflicts: conflicts?.map(conflict => conflict.key) };
+  }
+
   /** Whether `error` is a KvError of this or any other copy of the package. */
   static is(error: unknown): error is KvError {
     return typeof error === 'object' && error !== null && (error as Record<symbol, unknown>)[brand] === true;

@@ -9,9 +9,9 @@ import type { Logger } from './logger.js';
 import type { Snapshot } from './snapshot.js';
 
 export interface StoreOptions {
-  /** ms for one round trip; 5000 */
+  /** ms for one round trip; 5000. More than 12 days, Infinity too, counts as that. */
   timeout?: number;
-  /** ms that a networked feed may say nothing before it is an error; 10 000 */
+  /** ms that a networked feed may say nothing before it is an error; 10 000. More than 12 days counts as that. */
   silence?: number;
   /** ms that a shared watch outlives its last subscriber; the driver's, else 0 */
   linger?: number;
@@ -140,7 +140,8 @@ export interface Store extends AsyncDisposable {
   /**
    * Reads, asks `change` for the new value, and writes by compare-and-set; again, with backing off, while
    * others come in between and `timeout` has not passed. `change` may run several times. undefined leaves the
-   * key as it is, equal bytes write nothing. A write of unknown outcome is thrown, never repeated.
+   * key as it is, equal bytes write nothing. A write of unknown outcome is thrown, never repeated; what `change` throws
+   * is passed on as it is.
    *
    * @example await store.update('hits', current => String(Number(text(current) ?? 0) + 1));
    */

@@ -18,12 +18,15 @@ export interface KeyMapping {
  *
  * The order of keys is that of what users see.
  *
- * @throws KvError `invalid` where the mapping is not two functions
+ * A deleteTree takes along what is left out below that directory.
+ *
+ * @throws KvError `invalid` for what is no driver, and where the mapping is not two functions
  * @example
  * // keys in the store are upper case, those in the program lower case
  * createStore(mapKeys(lmdb({ path }), { encode: s => s.toUpperCase(), decode: s => s.toLowerCase() }));
  */
 export function mapKeys(driver: Driver, mapping: KeyMapping): Driver {
+  if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'mapKeys needs a driver, such as memory() or lmdb({ path })');
   if (typeof mapping?.encode !== 'function' || typeof mapping.decode !== 'function') {
     throw new KvError('invalid', 'mapKeys needs { encode, decode }, each a function of one segment');
   }

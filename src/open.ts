@@ -6,6 +6,8 @@ import type { Store, StoreOptions } from './interface.js';
 import { checkOptions, nearest } from './options.js';
 import { createStore } from './store.js';
 
+export type { Address } from './address.js';
+
 /** Makes a driver of an address. */
 export type Scheme = (address: Address) => Driver | Promise<Driver>;
 
@@ -53,11 +55,22 @@ const known: Readonly<Record<string, Scheme>> = {
  */
 export async function open(url: string, options: OpenOptions = {}): Promise<Store> {
   checkOptions(options, ['timeout', 'silence', 'linger', 'logger', 'schemes'], 'open');
-  const { schemes = {}, ...rest } = options;
+  const { schemes: given = {}, ...rest } = options;
+  const schemes = checkedSchemes(given);
   const address = parseAddress(url);
   const scheme = own(schemes, address.scheme) ?? own(known, address.scheme);
   if (scheme === undefined) throw unknownScheme(url, address.scheme, [...Object.keys(known), ...Object.keys(schemes)]);
   return createStore(await scheme(address), rest);
+}
+
+/** By their names in lower case, as that of a URL is read. */
+function checkedSchemes(given: Readonly<Record<string, Scheme>>): Record<string, Scheme> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new KvError('invalid', 'schemes of open is an object of functions');
+  const schemes = Object.entries(given).filter(([, scheme]) => scheme !== undefined);
+  const wrong = schemes.find(([, scheme]) => typeof scheme !== 'function');
+  if (wrong !== undefined) throw new KvError('invalid', `scheme "${wrong[0]}" of open is not a function from an address to a driver`);
+  return Object.fromEntries(schemes.map(([name, scheme]) => [name.toLowerCase(), scheme]));
 }
 
 function own(schemes: Readonly<Record<string, Scheme>>, name: string): Scheme | undefined {

@@ -6,9 +6,10 @@
  * unsubscribe forgets everything; after an error the last snapshot is kept weakly, to resume from and to
  * reconcile with, never to be shown as current.
  */
-import { Observable } from 'rxjs';
+import { Observable, type Subscriber } from 'rxjs';
 import type { Feed } from './driver.js';
 import { asKvError, KvError } from './errors.js';
+import { Passing } from './passing.js';
 import type { StatusTracker } from './status.js';
 import { applyChanges, reconcile, type Snapshot, snapshotOf } from './snapshot.js';
 
@@ -17,6 +18,8 @@ interface Base {
   readonly since: bigint;
 }
 
+type Told = Pick<StatusTracker, 'asking' | 'live' | 'failed'>;
+
 /**
  * Each subscription subscribes to the feed once. Errors as the feed does; a feed that completes is `unavailable`.
  *
@@ -24,40 +27,53 @@ interface Base {
  * @param feed$  the feed of the range, resumed from `since` where that is given
  * @param status  told how it goes
  */
-export function reflect$(
-  directory: string,
-  feed$: (since?: bigint) => Observable<Feed>,
-  status?: Pick<StatusTracker, 'asking' | 'live' | 'failed'>,
-): Observable<Snapshot> {
+export function reflect$(directory: string, feed$: (since?: bigint) => Observable<Feed>, status?: Told): Observable<Snapshot> {
   let base: Base | undefined;
   return new Observable<Snapshot>(subscriber => {
     const kept = base?.snapshot.deref();
     const since = kept === undefined ? undefined : base?.since;
     base = undefined;
-    const fold = new Fold(directory, kept, since);
+    const failed = (last: Base | undefined): void => void (base = last);
     status?.asking();
-    const fail = (error: unknown): void => {
-      base = fold.base();
-      if (KvError.is(error)) status?.failed(error);
-      subscriber.error(error);
-    };
-    return feed$(since).subscribe({
-      next: message => {
-        let snapshot: Snapshot | undefined;
-        try {
-          snapshot = fold.take(message);
-        } catch (error) {
-          fail(asKvError(error));
-          return;
-        }
-        if (snapshot === undefined) return;
-        status?.live();
-        subscriber.next(snapshot);
-      },
-      error: fail,
-      complete: () => fail(new KvError('unavailable', 'the feed ended')),
-    });
+    return feed$(since).subscribe(new Reflection(new Fold(directory, kept, since), subscriber, failed, status));
   });
+}
+
+/** One subscription to a feed. */
+class Reflection extends Passing<Feed, Snapshot> {
+  private readonly fold: Fold;
+  private readonly failed: (last: Base | undefined) => void;
+  private readonly status: Told | undefined;
+
+  /** @param failed  told what is left after an error */
+  constructor(fold: Fold, subscriber: Subscriber<Snapshot>, failed: (last: Base | undefined) => void, status: Told | undefined) {
+    super(subscriber);
+    this.fold = fold;
+    this.failed = failed;
+    this.status = status;
+  }
+
+  next(message: Feed): void {
+    let snapshot: Snapshot | undefined;
+    try {
+      snapshot = this.fold.take(message);
+    } catch (error) {
+      return this.error(asKvError(error));
+    }
+    if (snapshot === undefined) return;
+    this.status?.live();
+    this.subscriber.next(snapshot);
+  }
+
+  override error(error: unknown): void {
+    this.failed(this.fold.base());
+    if (KvError.is(error)) this.status?.failed(error);
+    super.error(error);
+  }
+
+  override complete(): void {
+    this.error(new KvError('unavailable', 'the feed ended'));
+  }
 }
 
 /** Folds the messages of one feed into snapshots. */

@@ -1,8 +1,9 @@
 /** Shared watches: one feed for each range of a store, however many subscribers, depths and views look at it. */
-import { distinctUntilChanged, map, Observable } from 'rxjs';
+import { distinctUntilChanged, map, Observable, type Subscriber } from 'rxjs';
 import type { Feed, Range } from './driver.js';
 import type { Entry } from './entry.js';
 import { directoryOf } from './key.js';
+import { Passing } from './passing.js';
 import { reflect$ } from './reflect.js';
 import type { Sharing } from './sharing.js';
 import { project, type Snapshot } from './snapshot.js';
@@ -59,22 +60,31 @@ export class SharedWatches {
   /** The entry of one key as `seen` shows it; undefined while absent. */
   key$(key: string, seen: (entry: Entry) => Entry): Observable<Entry | undefined> {
     const snapshots$ = this.snapshots$(`key ${key}`, '', { key });
-    return new Observable(subscriber => {
-      let last: Entry | undefined | null = null;
-      return snapshots$.subscribe({
-        next: snapshot => {
-          const entry = snapshot.get(key);
-          if (entry === last) return;
-          last = entry;
-          subscriber.next(entry && seen(entry));
-        },
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      });
-    });
+    return new Observable(subscriber => snapshots$.subscribe(new KeyView(key, seen, subscriber)));
   }
 
   private snapshots$(name: string, directory: string, range: Range): Observable<Snapshot> {
     return this.sharing.of(name, () => reflect$(directory, since => this.feed$(range, since), this.status), this.linger);
+  }
+}
+
+/** What a subscriber sees of a shared key. */
+class KeyView extends Passing<Snapshot, Entry | undefined> {
+  private readonly key: string;
+  private readonly seen: (entry: Entry) => Entry;
+  /** null before the first. */
+  private last: Entry | undefined | null = null;
+
+  constructor(key: string, seen: (entry: Entry) => Entry, subscriber: Subscriber<Entry | undefined>) {
+    super(subscriber);
+    this.key = key;
+    this.seen = seen;
+  }
+
+  next(snapshot: Snapshot): void {
+    const entry = snapshot.get(this.key);
+    if (entry === this.last) return;
+    this.last = entry;
+    this.subscriber.next(entry && this.seen(entry));
   }
 }

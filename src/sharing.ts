@@ -3,7 +3,8 @@
  *
  * Written without operators: a store may have thousands of these, and each operator in between is a kilobyte of each.
  */
-import { Observable, type Subscriber, Subscription, timer } from 'rxjs';
+import { Observable, type Observer, type Subscriber, Subscription } from 'rxjs';
+import { after$ } from './delay.js';
 
 export class Sharing {
   private readonly sources: Map<string, Shared<unknown>> = new Map();
@@ -40,8 +41,8 @@ export class Sharing {
   }
 }
 
-/** One source and those who are subscribed to it. */
-class Shared<T> {
+/** One source, which it observes, and those who are subscribed to it. */
+class Shared<T> implements Observer<T> {
   private readonly source$: Observable<T>;
   private readonly linger: number;
   private readonly gone: () => void;
@@ -66,24 +67,7 @@ class Shared<T> {
     if (this.connection === undefined && this.subscribers.length > 0) this.connect();
   }
 
-  complete(): void {
-    const told = this.end();
-    for (const subscriber of told) subscriber.complete();
-  }
-
-  private connect(): void {
-    const connection = new Subscription();
-    this.connection = connection;
-    connection.add(
-      this.source$.subscribe({
-        next: value => this.next(value),
-        error: (error: unknown) => this.fail(error),
-        complete: () => this.complete(),
-      }),
-    );
-  }
-
-  private next(value: T): void {
+  next(value: T): void {
     this.last = [value];
     const { subscribers } = this;
     // Whoever comes or goes meanwhile is no matter of this value.
@@ -92,9 +76,20 @@ class Shared<T> {
   }
 
   /** It stays to be found: who retries is to go on from what the source had. */
-  private fail(error: unknown): void {
+  error(error: unknown): void {
     const told = this.reset();
     for (const subscriber of told) subscriber.error(error);
+  }
+
+  complete(): void {
+    const told = this.end();
+    for (const subscriber of told) subscriber.complete();
+  }
+
+  private connect(): void {
+    const connection = new Subscription();
+    this.connection = connection;
+    connection.add(this.source$.subscribe(this));
   }
 
   private remove(subscriber: Subscriber<T>): void {
@@ -102,7 +97,7 @@ class Shared<T> {
     if (at === -1) return;
     this.subscribers.splice(at, 1);
     if (this.subscribers.length > 0 || this.connection === undefined) return;
-    if (this.linger > 0) this.lingering = timer(this.linger).subscribe(() => this.end());
+    if (this.linger > 0) this.lingering = after$(this.linger).subscribe(() => this.end());
     else this.end();
   }
 

@@ -187,6 +187,8 @@ class TreeSnapshot implements Snapshot {
 
   toObject<T = string>(codec?: Codec<T>): Record<string, T> {
     // Without a codec T is string.
+    if (codec !== undefined && typeof codec?.decode !== 'function')
+      throw new KvError('invalid', 'toObject() takes a codec: this one has no decode');
     const decode = codec === undefined ? (decodeText as unknown as Codec<T>['decode']) : (value: Uint8Array) => codec.decode(value);
     const object = Object.create(null) as Record<string, T>;
     const strip = prefixOf(this.directory).length;

@@ -1,13 +1,13 @@
 /** Status: how the last call or feed of a store went. */
-import { BehaviorSubject, type Observable } from 'rxjs';
+import { BehaviorSubject, defer, type Observable, of } from 'rxjs';
 import type { KvError } from './errors.js';
 import type { Status } from './interface.js';
 
 export class StatusTracker {
   private readonly current: BehaviorSubject<Status> = new BehaviorSubject<Status>({ state: 'idle', since: Date.now() });
 
-  /** The current status, then each change of it; completes at close. */
-  readonly status$: Observable<Status> = this.current.asObservable();
+  /** The current status, then each change of it; completes at close, and later subscribers are told of that. */
+  readonly status$: Observable<Status> = defer(() => (this.current.value.state === 'closed' ? of(this.current.value) : this.current));
 
   /** Something has been asked; says nothing once an answer was had. */
   asking(): void {

@@ -1,5 +1,5 @@
 /** The store: what users hold. A facade over the core of one store, seen from one directory. */
-import type { Observable } from 'rxjs';
+import { defer, type Observable } from 'rxjs';
 import { Scope } from './at.js';
 import { asking, checkDuration, closedError, reading, writing } from './calls.js';
 import type { Capabilities } from './capabilities.js';
@@ -24,14 +24,16 @@ import type {
   WriteOptions,
 } from './interface.js';
 import { checkKnown } from './known.js';
+import { checkLogger } from './logger.js';
 import { elect$ } from './recipes/elect.js';
 import { lock, withLock } from './recipes/held-lock.js';
 import { keepAlive$ } from './recipes/keep-alive.js';
 import { leader$ } from './recipes/leader.js';
 import { lock$ } from './recipes/lock.js';
-import { type ChangeValue, update } from './recipes/update.js';
+import { type ChangeValue, Thrown, update } from './recipes/update.js';
 import { type Snapshot, snapshotOf } from './snapshot.js';
 import { checkKeyLength, commit, entryCheck, lockCheck, mapTransaction, putOp, written } from './transaction.js';
+import { keptOf } from './value.js';
 
 const taken: unique symbol = Symbol.for('rxkv.driver.taken') as never;
 
@@ -64,10 +66,12 @@ const kinds = {
 export function createStore(driver: Driver, options: StoreOptions = {}): Store {
   if (typeof driver?.commit !== 'function') throw new KvError('invalid', 'createStore needs a driver, such as memory() or lmdb({ path })');
   checkKnown(options, ['timeout', 'silence', 'linger', 'logger'], 'createStore');
-  const { timeout, silence, linger } = options;
+  const { timeout, silence, linger, logger } = options;
   if (timeout !== undefined) checkDuration(timeout, 'timeout');
   if (silence !== undefined) checkDuration(silence, 'silence');
-  if (linger !== undefined && !(linger >= 0)) throw new KvError('invalid', 'linger is a number of ms, 0 for none');
+  if (linger !== undefined && !(typeof linger === 'number' && linger >= 0))
+    throw new KvError('invalid', 'linger is a number of ms, 0 for none');
+  if (logger !== undefined) checkLogger(logger);
   if (Object.hasOwn(driver, taken)) throw new KvError('invalid', `this ${driver.name} driver already has a store: make a second driver`);
   if (Object.isExtensible(driver)) Object.defineProperty(driver, taken, { value: true });
   return new StoreView(new Core(driver, options), new Scope(''));
@@ -121,7 +125,7 @@ class StoreView implements Store {
   list(directory: string, options?: ListOptions): Promise<Snapshot> {
     const { core, scope } = this;
     return core.calls.run(kinds.list, options, async call => {
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       const { entries, revision } = await core.driver.list({ prefix, ...depthOf(options?.depth) }, read(call, options));
       return snapshotOf(scope.seenDirectory(prefix), scope.base === '' ? entries : entries.map(entry => scope.entry(entry)), revision);
     });
@@ -130,7 +134,7 @@ class StoreView implements Store {
   children(directory: string, options?: ReadOptions): Promise<Child[]> {
     const { core, scope } = this;
     return core.calls.run(kinds.children, options, async call => {
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       const { entries, directories = [] } = await core.driver.list({ prefix, depth: 1 }, read(call, options));
       const found = new Map<string, Child>();
       const child = (key: string, more: { directory: boolean; entry?: Entry }): void => {
@@ -148,7 +152,7 @@ class StoreView implements Store {
   put(key: string, value: Value, options?: WriteOptions): Promise<Entry> {
     const { core, scope } = this;
     return core.calls.run(kinds.put, options, call => {
-      const op = putOp(core, scope.key(key), value, options?.ttl);
+      const op = putOp(core, scope, scope.key(key), value, options?.ttl);
       return commit(core, scope, lockCheck(core, options?.lock), [op], call, results => written(scope, results[0]));
     });
   }
@@ -163,7 +167,7 @@ class StoreView implements Store {
   deleteTree(directory: string, options?: DeleteOptions): Promise<void> {
     const { core, scope } = this;
     return core.calls.run(kinds.deleteTree, options, call =>
-      commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: scope.prefix(directory) }], call, () => {}),
+      commit(core, scope, lockCheck(core, options?.lock), [{ deletePrefix: this.prefixOf(directory) }], call, () => {}),
     );
   }
 
@@ -172,7 +176,7 @@ class StoreView implements Store {
     return core.calls.run(kinds.atomicPut, options, call => {
       const name = scope.key(key);
       const checks = [entryCheck(scope, name, previous), ...lockCheck(core, options?.lock)];
-      return commit(core, scope, checks, [putOp(core, name, value, options?.ttl)], call, results => written(scope, results[0]));
+      return commit(core, scope, checks, [putOp(core, scope, name, value, options?.ttl)], call, results => written(scope, results[0]));
     });
   }
 
@@ -186,8 +190,11 @@ class StoreView implements Store {
     });
   }
 
-  update(key: string, change: ChangeValue, options: WriteOptions = {}): Promise<Entry | undefined> {
-    return this.core.calls.run(kinds.update, options, call => update(this.core, this.scope, key, change, options, call));
+  async update(key: string, change: ChangeValue, options: WriteOptions = {}): Promise<Entry | undefined> {
+    const { core, scope } = this;
+    const outcome = await core.calls.run(kinds.update, options, call => update(core, scope, key, change, options, call));
+    if (outcome instanceof Thrown) throw outcome.error;
+    return outcome;
   }
 
   transaction(...[transaction, options]: Parameters<Store['transaction']>): Promise<(Entry | undefined)[]> {
@@ -207,13 +214,14 @@ class StoreView implements Store {
     const { core, scope } = this;
     return this.live('watchTree$', () => {
       if (options !== undefined) checkKnown(options, ['depth'], 'watchTree$');
-      const prefix = scope.prefix(directory);
+      const prefix = this.prefixOf(directory);
       return core.watches.tree$(prefix, { directory: scope.seenDirectory(prefix), strip: scope.base.length, ...depthOf(options?.depth) });
     });
   }
 
   keepAlive$(key: string, value: Value, options: { ttl: number }): Observable<Entry> {
-    return this.live('keepAlive$', () => keepAlive$(this.core, this.scope, key, value, options));
+    const kept = keptOf(value);
+    return this.live('keepAlive$', () => keepAlive$(this.core, this.scope, key, kept, options));
   }
 
   lock$(key: string, options?: LockOptions): Observable<Lock> {
@@ -254,14 +262,20 @@ class StoreView implements Store {
 
   private keyOf(key: string): string {
     const name = this.scope.key(key);
-    checkKeyLength(this.core, name);
+    checkKeyLength(this.core, this.scope, name);
     return name;
+  }
+
+  private prefixOf(directory: string): string {
+    const prefix = this.scope.prefix(directory);
+    checkKeyLength(this.core, this.scope, prefix);
+    return prefix;
   }
 
   /** What a subscription does first: errors are told on the stream, and a closed store says so. */
   private live<T>(what: string, make: () => Observable<T>): Observable<T> {
     const { core } = this;
-    return core.known$(() => {
+    return defer(() => {
       if (core.closed) throw closedError(core.driver.name, what);
       return make();
     });

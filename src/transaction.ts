@@ -5,38 +5,47 @@ import type { Call, DriverCheck, DriverOp, FailedCheck, Grant, OpResult } from '
 import { type Entry, renamed, type Value } from './entry.js';
 import { type Conflict, KvError } from './errors.js';
 import type { Check, Lock, Op } from './interface.js';
-import { byteLength, directoryOf } from './key.js';
+import { byteLength } from './key.js';
 import { checkKnown } from './known.js';
 import { grantedTtl } from './ttl.js';
-import { bytesOf } from './value.js';
+import { bytesOf, isBytes } from './value.js';
 
 /** A put as the driver takes it. */
-export function putOp(core: Core, key: string, value: Value, ttl: number | 'keep' | undefined): DriverOp {
+export function putOp(core: Core, scope: Scope, key: string, value: Value, ttl: number | 'keep' | undefined): DriverOp {
   const { capabilities, driver } = core;
-  checkKeyLength(core, key);
-  const bytes = bytesOf(value, capabilities.maxValue, key);
+  checkKeyLength(core, scope, key);
+  const bytes = bytesOf(value, capabilities.maxValue, scope.seen(key));
   if (ttl === undefined) return { put: key, value: bytes };
-  if (typeof ttl === 'string' && ttl !== 'keep') throw new KvError('invalid', 'a ttl is a number of ms or "keep"', { key });
+  if (typeof ttl === 'string' && ttl !== 'keep')
+    throw new KvError('invalid', 'a ttl is a number of ms or "keep"', { key: scope.seen(key) });
   return { put: key, value: bytes, ttl: ttl === 'keep' ? ttl : grantedTtl(ttl, capabilities, driver.name) };
 }
 
 /** A backend may hold less than a key may have, with a long root. */
-export function checkKeyLength({ capabilities, driver }: Core, key: string): void {
+export function checkKeyLength({ capabilities, driver }: Core, scope: Scope, key: string): void {
   // Three bytes a character at most: the common short key needs no counting.
   if (key.length * 3 <= capabilities.maxKey) return;
   const bytes = byteLength(key);
   if (bytes > capabilities.maxKey)
-    throw new KvError('invalid', `a key of ${bytes} bytes is over ${driver.name}'s maximum of ${capabilities.maxKey}`, { key });
+    throw new KvError('invalid', `a key of ${bytes} bytes is over ${driver.name}'s maximum of ${capabilities.maxKey}`, {
+      key: scope.seen(key),
+    });
 }
 
 /** The check of compare-and-set: the key is as it was read. */
 export function entryCheck(scope: Scope, key: string, previous: Entry | undefined): DriverCheck {
   if (previous === undefined) return { key, entry: undefined };
-  if (typeof previous !== 'object' || previous === null || typeof previous.revision !== 'bigint') {
-    throw new KvError('invalid', 'previous is an Entry as the store returned it, or undefined', { key });
-  }
-  if (scope.key(previous.key) !== key) throw new KvError('invalid', `previous is an entry of another key, "${previous.key}"`, { key });
+  if (!isEntry(previous))
+    throw new KvError('invalid', 'previous is an Entry as the store returned it, or undefined', { key: scope.seen(key) });
+  if (scope.key(previous.key) !== key)
+    throw new KvError('invalid', `previous is an entry of another key, "${previous.key}"`, { key: scope.seen(key) });
   return { key, entry: renamed(previous, key) };
+}
+
+/** What has been through JSON is none: it has no bigint and no bytes any more. */
+function isEntry(previous: Entry): boolean {
+  const { revision, created, value } = (previous ?? {}) as Partial<Entry>;
+  return typeof revision === 'bigint' && typeof created === 'bigint' && isBytes(value);
 }
 
 const none: readonly DriverCheck[] = [];
@@ -101,9 +110,10 @@ export function mapTransaction(core: Core, scope: Scope, transaction: { checks?:
   if (!Array.isArray(ops)) throw new KvError('invalid', 'ops is an array');
   if (!Array.isArray(checks)) throw new KvError('invalid', 'checks is an array');
   const mappedOps = ops.map(op => mapOp(core, scope, op));
-  checkOverlap(mappedOps);
+  checkOverlap(scope, mappedOps);
   const mappedChecks = checks.flatMap(check => mapCheck(core, scope, check));
   checkTwice(
+    scope,
     mappedChecks.flatMap(check => ('key' in check ? [check.key] : [])),
     'checked',
   );
@@ -116,11 +126,15 @@ function mapOp(core: Core, scope: Scope, op: Op): DriverOp {
   if (kind === 'put') {
     const { put, value, ttl } = op as Extract<Op, { put: string }>;
     checkKnown(op, ['put', 'value', 'ttl'], 'a put');
-    return putOp(core, scope.key(put), value, ttl);
+    return putOp(core, scope, scope.key(put), value, ttl);
   }
   checkKnown(op, [kind], `a ${kind}`);
-  if (kind === 'delete') return { delete: scope.key((op as Extract<Op, { delete: string }>).delete) };
-  return { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
+  const mapped: DriverOp =
+    kind === 'delete'
+      ? { delete: scope.key((op as Extract<Op, { delete: string }>).delete) }
+      : { deletePrefix: scope.prefix((op as Extract<Op, { deleteTree: string }>).deleteTree) };
+  checkKeyLength(core, scope, keyOrPrefix(mapped));
+  return mapped;
 }
 
 function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[] {
@@ -130,7 +144,9 @@ function mapCheck(core: Core, scope: Scope, check: Check): readonly DriverCheck[
   }
   checkKnown(check, ['key', 'entry'], 'a check');
   const { key, entry } = check as Extract<Check, { key: string }>;
-  return [entryCheck(scope, scope.key(key), entry)];
+  const name = scope.key(key);
+  checkKeyLength(core, scope, name);
+  return [entryCheck(scope, name, entry)];
 }
 
 /** Which one of its names an op or check has; naming none or two is a mistake that must not pass. */
@@ -143,21 +159,22 @@ function oneOf(item: object, names: readonly string[], noun: string): string {
   return name;
 }
 
-function checkOverlap(ops: readonly DriverOp[]): void {
-  checkTwice(ops.map(keyOrPrefix), 'written');
+function checkOverlap(scope: Scope, ops: readonly DriverOp[]): void {
+  checkTwice(scope, ops.map(keyOrPrefix), 'written');
   const prefixes = ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : []));
   for (const prefix of prefixes)
     for (const op of ops) {
       const at = keyOrPrefix(op);
       if (at !== prefix && at.startsWith(prefix))
-        throw new KvError('invalid', `"${at}" lies inside the deleteTree of "${directoryOf(prefix)}"`);
+        throw new KvError('invalid', `"${scope.seen(at)}" lies inside the deleteTree of "${scope.seenDirectory(prefix)}"`);
     }
 }
 
-function checkTwice(keys: readonly string[], how: string): void {
+function checkTwice(scope: Scope, keys: readonly string[], how: string): void {
   const seen = new Set<string>();
   for (const key of keys) {
-    if (seen.has(key)) throw new KvError('invalid', `key "${key}" is ${how} twice in one transaction`, { key });
+    const shown = scope.seen(key);
+    if (seen.has(key)) throw new KvError('invalid', `key "${shown}" is ${how} twice in one transaction`, { key: shown });
     seen.add(key);
   }
 }

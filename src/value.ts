@@ -24,6 +24,11 @@ export function bytesOf(value: Value, most: number, key?: string): Uint8Array<Ar
   return new Uint8Array(value);
 }
 
+/** What a stream is to write once it is subscribed: bytes as they are at the call, anything else as it is. */
+export function keptOf(value: Value): Value {
+  return isBytes(value) ? new Uint8Array(value) : value;
+}
+
 /** Also true of arrays of another realm, such as a test runner's sandbox. */
 export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === '[object Uint8Array]';

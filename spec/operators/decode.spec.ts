@@ -310,6 +310,7 @@ describe('decode', () => {
   test.each([
     [{ invald: 'error' }, 'unknown option "invald" of decode(): did you mean "invalid"?'],
     [{ invalid: 'ignore' }, 'option invalid of decode() is "error" or "keep-last"'],
+    [{ invalid: null }, 'option invalid of decode() is "error" or "keep-last"'],
     ['keep-last', 'the options of decode() are an object, not a string'],
   ])('refuses %j when it is made', (options, message) => {
     expect(() => decode(utf8, options as never)).toThrow(expect.objectContaining({ code: 'invalid', message }));

@@ -260,4 +260,9 @@ describe('whileHeld', () => {
 
     expect(order).toEqual(['a', 'complete']);
   });
+
+  test('what is no function is refused when the operator is made', () => {
+    for (const work of [undefined, null, NEVER, 5])
+      expect(() => whileHeld(work as never)).toThrow(expect.objectContaining({ code: 'invalid' }));
+  });
 });

@@ -139,4 +139,9 @@ describe('whileLeading', () => {
       expectSubscriptions(work.subscriptions).toBe(['-^---!', '-----------^--!']);
     });
   });
+
+  test('what is no function is refused when the operator is made', () => {
+    for (const work of [undefined, null, NEVER, 5])
+      expect(() => whileLeading(work as never)).toThrow(expect.objectContaining({ code: 'invalid' }));
+  });
 });

@@ -101,6 +101,17 @@ export const compareAndSet: Topic = {
       }
     }),
 
+    proof('a key deleted and made again in one go, none of it awaited, is another key as well', async context => {
+      const { writer, expect } = context;
+      const calls = Array.from({ length: 20 }, () => [writer.put('aba', 'same'), writer.delete('aba')] as const);
+      const last = await writer.put('aba', 'same');
+      const olds = await Promise.all(calls.map(async ([put]) => put));
+      for (const old of olds) {
+        expect(last.revision).toBeGreaterThan(old.revision);
+        await conflictOn(context, 'aba', () => writer.atomicPut('aba', 'x', old), 'atomicPut of a key made again');
+      }
+    }),
+
     proof('atomicDelete deletes what is as it was read', async ({ writer, reader, expect }) => {
       const entry = await writer.put('delete/me', 'x');
       await writer.atomicDelete('delete/me', entry);

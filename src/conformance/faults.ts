@@ -37,12 +37,17 @@ export const faults: Topic = {
           const { harness, reading, writer, reader, silence, record, expect } = context;
           await writer.put('long/a', '1');
           const tree = record(reader.watchTree$('long'));
+          const leader = record(reader.leader$('long'));
           await tree.first('the current state');
+          await leader.first('that nobody leads');
           const began = performance.now();
           await harness[fault]?.(reading.driver);
           const error = await tree.fails(lostTouch, 'the silence', silence + slack(context));
           expect(error.transient).toBe(true);
           expect((tree.endedAt ?? 0) - began).toBeLessThanOrEqual(silence + slack(context));
+          // Who believes in a leader of before is misled as well.
+          await leader.fails(lostTouch, 'the silence', silence + slack(context));
+          expect((leader.endedAt ?? 0) - began).toBeLessThanOrEqual(silence + slack(context));
           await harness.heal?.(reading.driver);
           const again = record(reader.watchTree$('long').pipe(patient()));
           expect(pairsOf(await again.first('the current state, first, after the cut'))).toEqual({ 'long/a': '1' });

@@ -185,6 +185,21 @@ export const watching: Topic = {
       await until(async () => (await harness.serverWatches?.(reading.driver)) === baseline, 'every watch to be given back', limit);
     }),
 
+    proof('guarantee 4: whoever takes the current state alone leaves no watch behind', { hooks: ['serverWatches'] }, async context => {
+      const { harness, writer, reader, reading, record, limit } = context;
+      const baseline = (await harness.serverWatches?.(reading.driver)) ?? 0;
+      for (let i = 0; i < 10; i++) {
+        await firstValueFrom(reader.watch$('once/k'));
+        await firstValueFrom(reader.watchTree$('once'));
+      }
+      const later = record(reader.watch$('once/later'));
+      await later.first('the absence');
+      await writer.put('once/later', 'x');
+      // Once it is told, the server has been asked for all that it is ever asked for on behalf of those before.
+      await later.next(entry => entry !== undefined, 'the put');
+      await until(async () => (await harness.serverWatches?.(reading.driver)) === baseline + 1, 'all others to be given back', limit);
+    }),
+
     proof('guarantee 9: many subscribers of a key are one watch, and none once they left', { hooks: ['serverWatches'] }, async context => {
       const { harness, reader, reading, record, limit } = context;
       const baseline = (await harness.serverWatches?.(reading.driver)) ?? 0;

@@ -68,7 +68,7 @@ export function decode<T>(
 ): <I extends Entry | TreeChange | undefined>(source: Observable<I>) => Observable<Decoded<I, T>> {
   if (typeof codec?.decode !== 'function') throw refusal('decode() takes a codec: this one has no decode');
   checkKnown(options, ['invalid'], 'decode()');
-  const reader: Reader<T> = { codec, instead: replacement(options.invalid ?? 'error') };
+  const reader: Reader<T> = { codec, instead: replacement(options.invalid) };
   return <I extends Entry | TreeChange | undefined>(source: Observable<I>) =>
     defer(() => {
       const standing: Standing<T> = new Map();
@@ -97,7 +97,7 @@ type Seen<T> = { readonly seen: false } | { readonly seen: true; readonly value?
 /** `refused` values stand in for what could not be decoded; a missing value was dropped. */
 type Reading<T> = { readonly refused: boolean; readonly value?: T };
 
-function replacement<T>(invalid: NonNullable<DecodeOptions<T>['invalid']>): Reader<T>['instead'] {
+function replacement<T>(invalid: NonNullable<DecodeOptions<T>['invalid']> = 'error'): Reader<T>['instead'] {
   if (typeof invalid === 'function') return invalid;
   checkChoice('decode()', 'invalid', invalid, ['error', 'keep-last']);
   return invalid === 'error' ? error => throwError(() => error) : () => EMPTY;

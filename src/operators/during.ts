@@ -1,6 +1,12 @@
 /** Work that runs exactly while a lock is held: what whileHeld() and whileLeading() have in common. */
 import { defer, EMPTY, materialize, Observable, type ObservableInput, Subject, switchMap, takeUntil, takeWhile, throwError } from 'rxjs';
+import { invalid } from '../errors.js';
 import type { Lock } from '../interface.js';
+
+/** @throws KvError `invalid` */
+export function checkWork(where: string, work: unknown): void {
+  if (typeof work !== 'function') throw invalid(`${where} takes a function that gives the work`);
+}
 
 /** A lock, and what is to be done while it is held. */
 export interface Tenure<R> {

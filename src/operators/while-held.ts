@@ -1,6 +1,6 @@
 import type { ObservableInput, OperatorFunction } from 'rxjs';
 import type { Lock } from '../interface.js';
-import { during } from './during.js';
+import { checkWork, during } from './during.js';
 
 /**
  * Runs `work` exactly while the lock is held, over `lock$`.
@@ -20,9 +20,11 @@ import { during } from './during.js';
  *
  * Put `retryTransient()` after it, never before: a retry before it hides the loss from the work.
  *
+ * @throws KvError `invalid` for what is no function, when the operator is made
  * @example
  * store.lock$('backup').pipe(whileHeld(lock => backup$(lock.fence)), retryTransient()).subscribe();
  */
 export function whileHeld<R>(work: (lock: Lock) => ObservableInput<R>): OperatorFunction<Lock, R> {
+  checkWork('whileHeld()', work);
   return source => during(source, lock => ({ lock, work: () => work(lock) }));
 }

@@ -1,6 +1,6 @@
 import type { ObservableInput, OperatorFunction } from 'rxjs';
 import type { Leadership } from '../interface.js';
-import { during } from './during.js';
+import { checkWork, during } from './during.js';
 
 /**
  * Runs `work` exactly while this candidate leads, over `elect$`.
@@ -19,6 +19,7 @@ import { during } from './during.js';
  *
  * Put `retryTransient()` after it, never before.
  *
+ * @throws KvError `invalid` for what is no function, when the operator is made
  * @example
  * store.elect$('scheduler', { id: hostname() })
  *   .pipe(whileLeading(({ fence }) => runSchedule$(fence)), retryTransient())
@@ -27,5 +28,6 @@ import { during } from './during.js';
 export function whileLeading<R>(
   work: (leadership: Extract<Leadership, { leading: true }>) => ObservableInput<R>,
 ): OperatorFunction<Leadership, R> {
+  checkWork('whileLeading()', work);
   return source => during(source, leadership => (leadership.leading ? { lock: leadership.lock, work: () => work(leadership) } : undefined));
 }

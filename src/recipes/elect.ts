@@ -43,6 +43,6 @@ export function elect$(core: Core, scope: Scope, key: string, options: ElectOpti
 
 function checkElect(options: ElectOptions): void {
   checkKnown(options, ['id', 'ttl'], 'elect$');
-  if (typeof options.id !== 'string' || options.id === '')
+  if (typeof options?.id !== 'string' || options.id === '')
     throw new KvError('invalid', 'elect$ needs an id: what leader$ shows of the leader');
 }

@@ -1,17 +1,20 @@
 /** Locks for imperative code: acquired by a promise, given back by release(). */
 import type { Subscription } from 'rxjs';
 import type { Scope } from '../at.js';
-import { closedError } from '../calls.js';
+import { checkSignal, closedError } from '../calls.js';
 import type { Core } from '../core.js';
 import { aborted } from '../deadline.js';
 import { asKvError, KvError } from '../errors.js';
 import type { CallOptions, HeldLock, Lock, LockOptions } from '../interface.js';
+import { checkKnown } from '../known.js';
 import { lock$ } from './lock.js';
 
 /** As {@link Store.lock}. */
 export function lock(core: Core, scope: Scope, key: string, options: LockOptions & CallOptions = {}): Promise<HeldLock> {
   return new Promise<HeldLock>((resolve, reject) => {
-    const { signal, ...asked } = options ?? {};
+    checkKnown(options, ['ttl', 'value', 'wait', 'timeout', 'signal'], 'a lock');
+    const { signal, ...asked } = options;
+    if (signal !== undefined) checkSignal(signal);
     const detail = { backend: core.driver.name, key };
     if (signal?.aborted === true) {
       reject(aborted(signal, 'lock', detail));

@@ -15,7 +15,7 @@ export function keepAlive$(core: Core, scope: Scope, key: string, value: Value, 
   const name = scope.key(key);
   checkKnown(options, ['ttl'], 'keepAlive$');
   const ttl = grantedTtl(options?.ttl, core.capabilities, core.driver.name);
-  const op = putOp(core, name, value, undefined);
+  const op = putOp(core, scope, name, value, undefined);
   const registered$ = (session: Session): Observable<Entry> =>
     from(commit(core, scope, [], [{ ...op, session } as typeof op], { timeout: core.timeout }, results => written(scope, results[0]))).pipe(
       switchMap(entry => concat(of(entry), gone$(core, scope, name, entry))),

@@ -3,13 +3,13 @@ import { Observable, Subscription, switchMap } from 'rxjs';
 import type { Scope } from '../at.js';
 import { checkDuration, closedError } from '../calls.js';
 import type { Core } from '../core.js';
-import { after$ } from '../delay.js';
+import { after$, timeable } from '../delay.js';
 import type { Grant } from '../driver.js';
 import { asKvError, KvError } from '../errors.js';
 import type { Lock, LockOptions } from '../interface.js';
 import { checkKnown } from '../known.js';
 import { grantedTtl } from '../ttl.js';
-import { bytesOf } from '../value.js';
+import { bytesOf, keptOf } from '../value.js';
 import { lockPath$, recordOf } from './path.js';
 
 const defaultTtl = 15_000;
@@ -27,11 +27,12 @@ interface Asked {
 
 /** As {@link Store.lock$}. */
 export function lock$(core: Core, scope: Scope, key: string, options: LockOptions & { timeout?: number } = {}): Observable<Lock> {
+  const kept = options?.value === undefined ? options : { ...options, value: keptOf(options.value) };
   return new Observable<Lock>(subscriber => {
     let asked: Asked;
     try {
       if (core.closed) throw closedError(core.driver.name, 'lock$');
-      asked = ask(core, scope, key, options);
+      asked = ask(core, scope, key, kept);
     } catch (error) {
       subscriber.error(asKvError(error, { backend: core.driver.name }));
       return undefined;
@@ -72,10 +73,14 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   contention.add(() => holding?.end());
   contention.add(core.closed$.subscribe(() => end(() => contest.closed())));
   if (contention.closed) return contention;
-  if (asked.wait !== Infinity) contention.add(after$(asked.wait > 0 ? asked.wait : core.timeout).subscribe(busy));
+  const once = asked.wait === 0;
+  if (!once && asked.wait !== Infinity) contention.add(after$(asked.wait).subscribe(busy));
+  // For a driver that does not tell who is behind. To enter the queue and to look at it is a round trip each, and one that
+  // nobody answers is told as what it is before this.
+  const tried = (): void => contention.add(after$(2 * asked.timeout).subscribe(busy));
   contention.add(
     core
-      .known$(() => grants$(core, asked, asked.wait > 0 ? undefined : busy))
+      .known$(() => grants$(core, asked, once ? { tried, behind: busy } : undefined))
       .subscribe({
         next: grant => {
           holding = new Holding(key, grant);
@@ -89,13 +94,21 @@ function contend(core: Core, asked: Asked, key: string, contest: Contest): Subsc
   return contention;
 }
 
-function grants$(core: Core, { name, ttl, value, timeout }: Asked, behind: (() => void) | undefined): Observable<Grant> {
+/** One try at a lock. */
+interface Try {
+  /** Told when there is a session for it. */
+  readonly tried: () => void;
+  readonly behind: () => void;
+}
+
+function grants$(core: Core, { name, ttl, value, timeout }: Asked, once: Try | undefined): Observable<Grant> {
   const { driver, queue } = core;
   return lockPath$(name).pipe(
     switchMap(path =>
       core.session$(ttl, timeout).pipe(
         switchMap(session => {
-          const record = recordOf(path, value);
+          const [record, behind] = [recordOf(path, value), once?.behind];
+          once?.tried();
           return driver.acquire$?.(session, path.directory, record, behind) ?? queue.acquire$(session, path.directory, record, behind);
         }),
       ),
@@ -154,6 +167,6 @@ function ask(core: Core, scope: Scope, key: string, options: LockOptions & { tim
     ttl: grantedTtl(ttl, core.capabilities, core.driver.name),
     value: bytesOf(value, core.capabilities.maxValue, key),
     wait,
-    timeout,
+    timeout: timeable(timeout),
   };
 }

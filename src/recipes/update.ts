@@ -11,7 +11,16 @@ import { bytesOf } from '../value.js';
 
 export type ChangeValue = (current: Entry | undefined) => Value | undefined | Promise<Value | undefined>;
 
-/** As {@link Store.update}. */
+/** What the caller's own function threw, which is no failure of the store. */
+export class Thrown {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** As {@link Store.update}, but resolves with what `change` threw. */
 export async function update(
   core: Core,
   scope: Scope,
@@ -19,15 +28,22 @@ export async function update(
   change: ChangeValue,
   options: WriteOptions,
   call: Call,
-): Promise<Entry | undefined> {
+): Promise<Entry | Thrown | undefined> {
   if (typeof change !== 'function')
     throw new KvError('invalid', 'update needs a function from the current entry to the new value', { key });
   const name = scope.key(key);
   lockCheck(core, options.lock);
+  // What is wrong with it is told before anything is read.
+  putOp(core, scope, name, '', options.ttl);
   const started = performance.now();
   let current = await read(core, scope, name, call);
   for (let attempt = 1; ; attempt++) {
-    const value = await change(current);
+    let value: Value | undefined;
+    try {
+      value = await change(current);
+    } catch (error) {
+      return new Thrown(error);
+    }
     // The caller has been told; nothing may be written after that.
     if (call.signal?.aborted === true) throw aborted(call.signal, 'update', { key });
     if (value === undefined) return current;
@@ -35,7 +51,7 @@ export async function update(
     if (current !== undefined && sameBytes(current.value, bytes)) return current;
     try {
       const checks = [entryCheck(scope, name, current), ...lockCheck(core, options.lock)];
-      return await commit(core, scope, checks, [putOp(core, name, bytes, options.ttl)], call, results => written(scope, results[0]));
+      return await commit(core, scope, checks, [putOp(core, scope, name, bytes, options.ttl)], call, results => written(scope, results[0]));
     } catch (error) {
       // A conflict without a key of ours is a lock that is gone.
       if (!KvError.is(error) || error.code !== 'conflict' || error.key !== scope.seen(name)) throw error;

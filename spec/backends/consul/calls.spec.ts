@@ -63,6 +63,57 @@ describeProgram('consul', 'calls of consul', found => {
     expect(warnings).toEqual([]);
   });
 
+  test('64 puts that wait for one are one transaction', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    await store.ready();
+    const before = front.seen.length;
+    const keys = Array.from({ length: 65 }, (_, i) => `together/${i}`);
+    const entries = await Promise.all(keys.map(async key => store.put(key, key)));
+    expect(front.seen.length - before).toBe(2);
+    expect(new Set(entries.slice(1).map(({ revision }) => revision)).size).toBe(1);
+  });
+
+  test('a 404 that is not of Consul is no absence: nothing is called empty that nobody has looked at', async () => {
+    await using front = await startFront(server.host);
+    const [store, writer] = [open(front.host, 'elsewhere'), open(server.host, 'elsewhere')];
+    await writer.put('dir/a', '1');
+    const sizes: number[] = [];
+    const watching = store.watchTree$('dir').subscribe(({ size }) => sizes.push(size));
+    await until('the snapshot', () => sizes.length === 1);
+    let strangers = 0;
+    front.decide = () => ({ answer: { status: 404, body: `page not found ${++strangers}` } });
+    for (const call of [
+      () => store.ready({ timeout: 300 }),
+      () => store.get('dir/a', { timeout: 300 }),
+      () => store.list('dir', { timeout: 300 }),
+      () => store.children('dir', { timeout: 300 }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('is not Consul') });
+    const before = strangers;
+    await writer.put('dir/b', '1');
+    await until('the watch to be told so as well', () => strangers > before);
+    front.decide = () => undefined;
+    await until('both keys', () => sizes.at(-1) === 2);
+    expect(sizes).not.toContain(0);
+    watching.unsubscribe();
+  });
+
+  test('a page is no answer of Consul, whoever sends it', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    front.decide = () => ({ answer: { status: 200, body: '<html>log in</html>', headers: { 'content-type': 'text/html' } } });
+    const strange = { code: 'unavailable', message: expect.stringContaining('is not Consul') };
+    for (const call of [
+      () => store.ready({ timeout: 300 }),
+      () => store.get('a', { timeout: 300 }),
+      () => store.list('a', { timeout: 300 }),
+      () => store.deleteTree('a', { timeout: 300 }),
+    ])
+      await expect(call()).rejects.toMatchObject(strange);
+    await expect(store.put('a', 'x', { timeout: 300 })).rejects.toMatchObject({ ...strange, outcome: 'unknown' });
+  });
+
   test('pitfall 18: what the server has less room for than we is invalid, and nothing is written', async () => {
     await using small = await startConsul(found, { config: { limits: { txn_max_req_len: 2000, kv_max_value_size: 2000 } } });
     const store = open(small.host);

@@ -18,6 +18,7 @@ describe('options of consul()', () => {
     [{ hosts: 'h', namespace: 7 }, 'invalid', /namespace of consul\(\) is a name/],
     [{ hosts: 'h', consistency: 'stale' }, 'invalid', /consistency of consul\(\) is "consistent" or "default"/],
     [{ hosts: 'h', sessionTtlMin: 0 }, 'invalid', /sessionTtlMin/],
+    [{ hosts: 'h', sessionTtlMin: '500' }, 'invalid', /sessionTtlMin/],
     [{ hosts: 'h', connections: 1 }, 'invalid', /connections/],
     [{ hosts: 'h', root: 'a', rawRoot: 'b' }, 'invalid', /root or rawRoot/],
     [{ hosts: 'h', rawRoot: '/a' }, 'invalid', /rawRoot of consul\(\) has a segment/],

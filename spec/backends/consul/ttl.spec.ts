@@ -82,6 +82,30 @@ describeProgram('consul', 'ttl on consul', found => {
     }
   }, 60_000);
 
+  test('guarantee 12: a process whose agent hangs ends by itself after close(), whatever it held and waited for', async () => {
+    await using server = await startConsul(found);
+    const { printed, ended } = program(
+      `const store = createStore(consul({ hosts: '${server.host}' }), { timeout: 1500 });
+      const contend = () => store.lock$('k').subscribe({ error: () => undefined });
+      await store.lock('k'); contend(); contend();
+      store.keepAlive$('alive', 'x', { ttl: 10000 }).subscribe({ error: () => undefined });
+      await store.put('k', 'x', { ttl: 60000 }); console.log('live');
+      while (await store.get('k').then(() => true, () => false));
+      for (let i = 0; i < 5; i++) store.put('k', String(i), { ttl: 60000 }).catch(() => undefined);
+      await store.close(); console.log('closed');`,
+    );
+    await until('it to be live', () => printed().includes('live'));
+    server.pause();
+    try {
+      await until('it to be closed', () => printed().includes('closed'));
+      const closed = performance.now();
+      expect(await ended).toBe(0);
+      expect(performance.now() - closed).toBeLessThan(1000);
+    } finally {
+      server.resume();
+    }
+  }, 60_000);
+
   test('pitfall 11: a put without ttl by another process makes a key permanent, though its session ends', async () => {
     await using server = await startConsul(found, quick);
     const [first, second] = [open(server.host, { sessionTtlMin: 1000 }), open(server.host, { sessionTtlMin: 1000 })];

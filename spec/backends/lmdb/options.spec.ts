@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { resolve } from 'node:path';
+import { firstValueFrom } from 'rxjs';
 import { parseAddress } from '../../../src/address.js';
 import { lmdb, type LmdbOptions } from '../../../src/backends/lmdb/index.js';
 import { settingsOf } from '../../../src/backends/lmdb/options.js';
 import { fromAddress } from '../../../src/backends/lmdb/url.js';
+import { createStore } from '../../../src/store.js';
 import { Folders } from './folders.js';
 import { Processes } from './processes.js';
 
@@ -59,6 +61,24 @@ describe('options of lmdb()', () => {
     expect(lmdb({ path: 'x', root: 'r'.repeat(945) }).capabilities.maxKey).toBe(1024);
     expect(lmdb({ path: 'x', root: 'r'.repeat(999) }).capabilities.maxKey).toBe(970);
     expect(lmdb({ path: 'x', rawRoot: 'é'.repeat(600) }).capabilities.maxKey).toBe(770);
+  });
+
+  test('what is then too long is invalid in every call, directories and steps of a transaction too', async () => {
+    const store = createStore(lmdb({ path: folders.fresh(), rawRoot: 'r'.repeat(1300) }));
+    const key = 'k'.repeat(1000);
+    for (const call of [
+      () => store.get(key),
+      () => store.update(key, () => undefined),
+      () => store.list(key),
+      () => store.children(key),
+      () => store.deleteTree(key),
+      () => firstValueFrom(store.watchTree$(key)),
+      () => store.transaction({ ops: [{ delete: key }] }),
+      () => store.transaction({ ops: [{ deleteTree: key }] }),
+      () => store.transaction({ checks: [{ key, entry: undefined }], ops: [] }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('maximum of 670') });
+    await store.close();
   });
 
   test('come from a URL as well', () => {

@@ -4,6 +4,9 @@ import { redis } from '../../../src/backends/redis/index.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
 import { createStore, retryTransient, type Snapshot, type Store } from '../../../src/index.js';
 import { type RedisCluster, startRedisCluster } from '../../servers/redis-cluster.js';
+import type { Program } from '../../servers/found.js';
+import { freePorts } from '../../servers/ports.js';
+import { type Redis, startWith } from '../../servers/redis.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
 import { pairsOf, refused } from './scene.js';
@@ -24,6 +27,51 @@ function watch(store: Store): Watching {
     .pipe(retryTransient({ first: 50, most: 200 }))
     .subscribe(snapshot => (tree = snapshot));
   return { tree: () => tree, end: () => subscription.unsubscribe() };
+}
+
+/** A master more, which serves no slot. */
+async function joined(found: Program, cluster: RedisCluster): Promise<Redis> {
+  const [port = 0, bus = 0] = await freePorts(2);
+  const lines = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 1500, 'cluster-port': bus };
+  const fresh = await startWith(found, { name: 'redis node 5', port, lines });
+  const first = cluster.masters[0] as Redis;
+  const door = /@(\d+) myself/.exec(String(await first.command(['CLUSTER', 'NODES'])))?.[1] ?? '';
+  await fresh.command(['CLUSTER', 'MEET', '127.0.0.1', String(first.port), door]);
+  const infos = async (): Promise<string[]> =>
+    Promise.all([fresh, ...cluster.masters].map(async node => String(await node.command(['CLUSTER', 'INFO']))));
+  await until('all to know it', async () => (await infos()).every(info => /cluster_state:ok[^]*known_nodes:5/.test(info)));
+  return fresh;
+}
+
+/** A slot on its way from the master that owns it to another. */
+interface Journey {
+  readonly to: Redis;
+  /** Moves some keys of it, as many as there are at most. */
+  carry(most: number): Promise<void>;
+  /** Moves the rest of them, and gives it to the other. */
+  arrive(): Promise<void>;
+}
+
+/** Sends the slot of a name to a master that does not own it. */
+async function journeyOf(cluster: RedisCluster, name: string, target?: Redis): Promise<Journey> {
+  const slot = String(slotOf(name));
+  const from = await cluster.ownerOf(name);
+  const to = target ?? (cluster.masters.find(master => master !== from) as Redis);
+  const [source = '', id = ''] = await Promise.all([from, to].map(async node => String(await node.command(['CLUSTER', 'MYID']))));
+  await to.command(['CLUSTER', 'SETSLOT', slot, 'IMPORTING', source]);
+  await from.command(['CLUSTER', 'SETSLOT', slot, 'MIGRATING', id]);
+  const carry = async (most: number): Promise<void> => {
+    const keys = (await from.command(['CLUSTER', 'GETKEYSINSLOT', slot, String(most)])) as string[];
+    if (keys.length > 0) await from.command(['MIGRATE', '127.0.0.1', String(to.port), '', '0', '5000', 'REPLACE', 'KEYS', ...keys]);
+  };
+  return {
+    to,
+    carry,
+    async arrive() {
+      await carry(1000);
+      for (const node of new Set([to, from, ...cluster.masters])) await node.command(['CLUSTER', 'SETSLOT', slot, 'NODE', id]);
+    },
+  };
 }
 
 describeProgram('redis', 'a cluster of Redis', found => {
@@ -87,6 +135,85 @@ describeProgram('redis', 'a cluster of Redis', found => {
     const state = pairsOf(await store.list(''));
     expect(Object.keys(state).length).toBe(50);
     await until('the watch to hold the same', () => JSON.stringify(pairsOf(watching.tree() ?? [])) === JSON.stringify(state));
+    watching.end();
+  }, 60_000);
+
+  test('while a slot is on its way, its new master is sent the scripts that it does not know', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    await store.put('k', '1');
+    const journey = await journeyOf(cluster, 'app/k');
+    await journey.carry(2);
+    await journey.to.command(['SCRIPT', 'FLUSH']);
+    const entry = await store.put('k', '2');
+    expect(await store.get('k')).toEqual(entry);
+  }, 60_000);
+
+  test('while the slot of a whole store is on its way, half of it is never taken for all', async () => {
+    await using cluster = await startRedisCluster(found);
+    for (const index of [false, true]) {
+      const root = `{app${index}}`;
+      await using store = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root, index }), { timeout: 2000, silence: 3000 });
+      const keys = Array.from({ length: 40 }, (_, i) => `${i < 20 ? 'a' : 'b'}/k${i}`);
+      await Promise.all(keys.map(async key => store.put(key, 'x')));
+      const journey = await journeyOf(cluster, `${root}/`);
+      await journey.carry(30);
+      const asked = [store.list(''), store.children('')] as const;
+      const felling = store.deleteTree('a');
+      await using other = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root, index }), { timeout: 2000, silence: 3000 });
+      const watching = watch(other);
+      expect((await refused(other.list('', { timeout: 300 }))).code).toBe('unavailable');
+      await journey.arrive();
+      expect((await asked[0]).size).toBe(40);
+      expect((await asked[1]).map(({ name }) => name)).toEqual(['a', 'b']);
+      await felling;
+      expect([...(await store.list('')).keys()]).toEqual(keys.slice(20).sort());
+      await until('the watch to have what is left', () => watching.tree()?.size === 20);
+      watching.end();
+    }
+  }, 60_000);
+
+  test('while the slot of a lock is on its way, nobody takes its holder for gone', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using store = storeOf(cluster, 'app');
+    const lock = await store.lock('job', { ttl: 20_000 });
+    const waiting = store.lock('job', { ttl: 20_000 });
+    const queue = 'app/~rxkv/{=job}/queue';
+    await until('both to be in the queue', async () => (await (await cluster.ownerOf(queue)).command(['ZCARD', queue])) === 3);
+    const journey = await journeyOf(cluster, queue);
+    for (let i = 0; i < 5; i++) {
+      await journey.carry(1);
+      // Who looks now has part of it on each node.
+      expect((await refused(store.lock('job', { wait: 200 }))).code).toBe('conflict');
+      expect(lock.held).toBe(true);
+    }
+    await journey.arrive();
+    await lock.release();
+    const next = await waiting;
+    expect(next.fence).toBeGreaterThan(lock.fence);
+    await next.release();
+  }, 60_000);
+
+  test('what is on its way to a master without a slot, its first, is listed, watched and deleted all the while', async () => {
+    await using cluster = await startRedisCluster(found);
+    await using fresh = await joined(found, cluster);
+    await using store = storeOf(cluster, 'app');
+    const keys = Array.from({ length: 10 }, (_, i) => `dir/{same}${i}`);
+    await Promise.all(keys.map(async key => store.put(key, '0')));
+    const journey = await journeyOf(cluster, 'app/{same}', fresh);
+    await journey.carry(20);
+    await using other = storeOf(cluster, 'app');
+    expect((await other.list('dir')).size).toBe(10);
+    const watching = watch(other);
+    await until('the watch to have all', () => watching.tree()?.size === 10);
+    for (const key of keys) await store.put(key, '1');
+    await until('the watch to hold what was written', () => Object.values(pairsOf(watching.tree() ?? [])).every(value => value === '1'));
+    await other.deleteTree('dir');
+    // What is on neither node may yet come: that it is gone is told once the slot has arrived.
+    expect((await refused(store.get('dir/{same}0'))).code).toBe('unavailable');
+    await journey.arrive();
+    await until('the watch to have none', () => watching.tree()?.size === 0);
+    expect((await store.list('')).size).toBe(0);
     watching.end();
   }, 60_000);
 

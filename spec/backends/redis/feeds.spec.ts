@@ -125,16 +125,20 @@ describeProgram('redis', 'feeds of Redis', found => {
     const store = scene.store({ root: 'app' });
     const seen = scene.watch(store);
     const late: number[] = [];
+    const lived: number[] = [];
     for (let i = 0; i < 10; i++) {
+      const sent = performance.now();
       await store.put(`k${i}`, 'x', { ttl: 300 });
       const due = performance.now() + 300;
       await until('the key', () => seen.trees.some(tree => tree.has(`k${i}`)), { every: 1 });
       await until('its end', () => seen.last?.has(`k${i}`) === false, { every: 1 });
       late.push(performance.now() - due);
+      // The server counts from some time between the question and the answer.
+      lived.push(performance.now() - sent);
     }
     late.sort((a, b) => a - b);
     expect(late[5]).toBeLessThan(50);
-    expect(late[0]).toBeGreaterThan(-2);
+    expect(Math.min(...lived)).toBeGreaterThan(300 - 2);
   });
 
   test('pitfall 7: of 500 keys with ttls of their own each vanishes', async () => {

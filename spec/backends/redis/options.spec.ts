@@ -29,6 +29,7 @@ describe('options', () => {
     [{ hosts: 'a', waitReplicas: 1.5 }, 'waitReplicas of redis() is a whole number'],
     [{ hosts: 'a', sentinel: '' }, "sentinel of redis() is the master's name, or { name, auth }"],
     [{ hosts: 'a', sentinel: { name: 'm', password: 'secret' } }, /^unknown option "password" of sentinel of redis\(\)/],
+    [{ hosts: 'a', cluster: true, natMap: ['a:1'] }, 'natMap of redis() is an object of addresses'],
     [{ hosts: 'a', natMap: {} }, 'natMap of redis() is for sentinel and cluster, who tell addresses'],
     [{ hosts: 'a', cluster: true, rawRoot: 'a{' }, 'the root of redis() has braces that are no hash tag, such as "{my-app}"'],
   ])('%j is invalid: %s', (options, message) => {

@@ -44,6 +44,15 @@ describeProgram('redis', 'processes on Redis', found => {
     });
   }, 40_000);
 
+  test('guarantee 12: one whose server was killed ends by itself as well, though no connection could be made', async () => {
+    await using scene = new Scene(await startRedis(found));
+    const running = start({ hosts: scene.server.host, ttl: 600, timeout: 1000 });
+    await until('it to be live', () => running.printed().includes('live'));
+    await scene.server.kill();
+    await until('it to be told', () => running.printed().includes('lost'));
+    expect(await closing(running)).toBeLessThan(1000);
+  }, 30_000);
+
   test('a holder that is stopped beyond its ttl: another acquires in time with a higher fence, and once it goes on its writes are refused', async () => {
     await using scene = new Scene(await startRedis(found));
     const holder = start({ hosts: scene.server.host, ttl: 600 });

@@ -1,4 +1,5 @@
 /** The connection: each defect of the stock client that ours mends, shown on both. */
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -52,6 +53,23 @@ describeProgram('zookeeper', 'the connection', found => {
     try {
       await using client = await open({ hosts: [`127.0.0.1:${(hole.address() as AddressInfo).port}`, server.host], session: 2000 });
       return (await get(client, '/k', 3000)) instanceof Buffer;
+    } finally {
+      hole.close();
+    }
+  });
+
+  test('what is closed while its socket is on its way out is not connected anew', async () => {
+    const hole = createServer(() => undefined).listen(0, '127.0.0.1');
+    await until('the hole', () => hole.listening);
+    try {
+      await using client = await ours({ hosts: [`127.0.0.1:${(hole.address() as AddressInfo).port}`], session: 2000 });
+      const { manager } = client;
+      const socket = await until('a socket', () => manager.socket);
+      const gone = once(socket, 'close');
+      socket.destroy();
+      client.client.close();
+      await gone;
+      expect(manager.state).toBe((await loadPackage()).ConnectionManager.STATES.CLOSED);
     } finally {
       hole.close();
     }

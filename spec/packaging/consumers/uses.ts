@@ -1,6 +1,17 @@
 /** What users write, on every subpath: compiled for each module system that there is. */
 import { firstValueFrom, type Observable } from 'rxjs';
-import { createStore, diff, KvError, retryTransient, text, type Snapshot, type Store, type TreeChange } from 'rxkv';
+import {
+  createStore,
+  diff,
+  KvError,
+  retryTransient,
+  text,
+  type Auth,
+  type Snapshot,
+  type Store,
+  type TlsOptions,
+  type TreeChange,
+} from 'rxkv';
 import * as conformance from 'rxkv/conformance';
 import * as kit from 'rxkv/driver';
 import type { Driver } from 'rxkv/driver';
@@ -8,7 +19,7 @@ import { consul } from 'rxkv/consul';
 import { etcd } from 'rxkv/etcd';
 import { lmdb } from 'rxkv/lmdb';
 import { createWorld, memory } from 'rxkv/memory';
-import { open } from 'rxkv/open';
+import { type Address, open } from 'rxkv/open';
 
 export const drivers: Driver[] = [
   memory(),
@@ -33,6 +44,10 @@ export async function colour(): Promise<string | undefined> {
     throw error;
   }
 }
+
+export const access: { auth: Auth; tls: TlsOptions } = { auth: { username: 'me', password: 'secret' }, tls: { servername: 'etcd' } };
+
+export const scheme = (address: Address): Driver => memory({ root: address.path });
 
 export async function opened(): Promise<string> {
   await using other: Store = await open('memory:');

@@ -5,7 +5,7 @@
  * that breaks off; so only its requests are used, their TLS and their sockets. Two of it: queries that block have their
  * sockets to themselves, or calls would wait behind them.
  */
-import { EventEmitter } from 'node:events';
+import type { EventEmitter } from 'node:events';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { TlsOptions } from '../../tls.js';
@@ -54,18 +54,17 @@ interface Response {
   readonly body?: Buffer;
 }
 
-/** A request as the client is about to send it. */
+/** A request as the client is about to send it, and its answer once that has begun. */
 interface Outgoing {
-  readonly opts: { readonly heard?: () => void };
+  readonly opts: { readonly sent: (exchange: Exchange) => void };
+  readonly res?: { readonly complete: boolean };
   transport: { request(options: object): Exchange };
 }
 
-interface Incoming extends EventEmitter {
-  readonly complete: boolean;
-}
-
 interface Exchange extends EventEmitter {
-  once(event: 'response', listen: (incoming: Incoming) => void): this;
+  once(event: 'response', listen: (incoming: EventEmitter) => void): this;
+  once(event: 'close', listen: () => void): this;
+  destroy(): void;
 }
 
 /** Statuses that answer the question; others are errors. */
@@ -82,7 +81,7 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
     const agent = tls === undefined ? new HttpAgent(pool) : new HttpsAgent(pool);
     const scheme = tls === undefined ? 'http' : 'https';
     const consul = new Consul({ baseUrl: `${scheme}://${host}/v1`, agent, ...(tls === undefined ? {} : credentialsOf(tls)) });
-    consul._ext('onRequest', refuseTruncated);
+    consul._ext('onRequest', watchOver);
     return consul;
   };
   // Those of calls are few and stay: to watch over their idleness costs each call.
@@ -113,48 +112,52 @@ function send(
   { token, patience, heard }: AskOptions,
   ended: () => void,
 ): Asking {
-  // One for each request: the client adds listeners to it.
-  const ctx = new EventEmitter();
-  let late = false;
-  const expire = (): void => {
-    late = true;
-    ctx.emit('cancel');
+  let exchange: Exchange | undefined;
+  const giveUp = (error: Error): void => {
+    exchange?.destroy();
+    // At once, also where it has no socket yet: the client hears no more of it.
+    exchange?.emit('error', error);
   };
+  const expire = (): void => giveUp(Object.assign(new Error(`no answer within ${patience} ms`), { isTimeout: true }));
   let timer = setTimeout(expire, patience);
-  const options = {
-    method,
-    path,
-    ...(key === undefined ? {} : { params: { key } }),
-    ...(query === undefined ? {} : { query: { ...query } }),
-    ...(body === undefined ? {} : { body }),
-    headers: token === undefined ? {} : { 'x-consul-token': token },
-    buffer: true,
-    ctx,
-    ...(heard === undefined
-      ? {}
-      : {
-          heard() {
-            clearTimeout(timer);
-            timer = setTimeout(expire, patience);
-            heard();
-          },
-        }),
+  const sent = (started: Exchange): void => {
+    exchange = started;
+    if (heard === undefined) return;
+    const alive = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(expire, patience);
+      heard();
+    };
+    started.once('response', incoming => incoming.on('data', alive));
   };
-  const answer = consul._request(options).then(
+  const params = key === undefined ? undefined : { key };
+  const headers = token === undefined ? undefined : { 'x-consul-token': token };
+  const answer = consul._request({ method, path, params, query, body, headers, buffer: true, sent }).then(
     response => {
       clearTimeout(timer);
       ended();
+      if (!isJson(response)) throw Object.assign(new Error('an answer that is no JSON'), { response });
       return answerOf(response);
     },
     (error: unknown) => {
       clearTimeout(timer);
       ended();
       const { response } = error as { response?: Response };
-      if (response !== undefined && telling.has(response.statusCode)) return answerOf(response);
-      throw late ? Object.assign(new Error(`no answer within ${patience} ms`, { cause: error }), { isTimeout: true }) : error;
+      if (response !== undefined && tells(response, path)) return answerOf(response);
+      throw error;
     },
   );
-  return { answer, cancel: () => void ctx.emit('cancel') };
+  return { answer, cancel: () => giveUp(new Error('given up')) };
+}
+
+/** Of a key that is absent Consul says 404 with the index of that: one without is of a proxy, or of another server. */
+function tells({ statusCode, headers }: Response, path: string): boolean {
+  return telling.has(statusCode) && !(statusCode === 404 && path.startsWith('/kv/') && headers['x-consul-index'] === undefined);
+}
+
+/** Consul's answers are; a page is of a proxy, or of another server. */
+function isJson({ headers }: Response): boolean {
+  return headers['content-type'] === undefined || headers['content-type'].includes('json');
 }
 
 function answerOf({ statusCode, headers, body }: Response): Answer {
@@ -166,19 +169,17 @@ function answerOf({ statusCode, headers, body }: Response): Answer {
   };
 }
 
-/** Makes an error of an answer that breaks off, which the client would wait on for ever, and tells of each part. */
-function refuseTruncated(outgoing: Outgoing, next: () => void): void {
-  const { transport } = outgoing;
-  const { heard } = outgoing.opts;
+/** Tells of a request that is sent, and makes an error of an answer that breaks off, which the client would wait on for ever. */
+function watchOver(outgoing: Outgoing, next: () => void): void {
+  const { transport, opts } = outgoing;
   outgoing.transport = {
     request(options) {
       const exchange = transport.request(options);
-      exchange.once('response', incoming => {
-        if (heard !== undefined) incoming.on('data', heard);
-        incoming.once('close', () => {
-          if (!incoming.complete) exchange.emit('error', Object.assign(new Error('the answer broke off'), { code: 'ECONNRESET' }));
-        });
+      exchange.once('close', () => {
+        if (outgoing.res?.complete === false)
+          exchange.emit('error', Object.assign(new Error('the answer broke off'), { code: 'ECONNRESET' }));
       });
+      opts.sent(exchange);
       return exchange;
     },
   };

@@ -66,6 +66,11 @@ export class Cluster {
     return this.settings.hosts[this.at % this.settings.hosts.length] as string;
   }
 
+  /** Whether a call is in time by itself. */
+  get inTime(): boolean {
+    return !this.tokens.provided;
+  }
+
   /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
   async call(request: Request, { repeatable, timeout }: CallOptions): Promise<Answer> {
     const deadline = performance.now() + timeout;
@@ -106,6 +111,8 @@ export class Cluster {
 
   close(): void {
     this.closed = true;
+    // What ends after this asks no more: a client that was closed takes requests like any other.
+    this.current = undefined;
     for (const opening of this.clients.values())
       opening.then(
         client => client.close(),

@@ -3,7 +3,7 @@ import type { DriverCheck, DriverOp, FailedCheck, OpResult } from '../../driver.
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { backend, errorOf, wordsOf } from './errors.js';
-import { type Keyspace, otherFlags, sessionOf, written } from './keyspace.js';
+import { type Keyspace, otherFlags, written } from './keyspace.js';
 import type { KvPair, Step, TxnAnswer } from './wire.js';
 
 export type Put = Extract<DriverOp, { put: string }>;
@@ -59,6 +59,12 @@ export function planOf(keyspace: Keyspace, checks: readonly DriverCheck[], ops: 
   });
   const rest = [...ofKeys.values()].map(placed => guardOf(keyspace, placed));
   return { checks, ops, steps: [...held, ...rest, ...done] };
+}
+
+/** The plan of a put that nothing else hangs on, which is by far the most. */
+export function planOfPut(keyspace: Keyspace, op: Put): Plan {
+  const { put, value } = op;
+  return { checks: [], ops: [{ op, absent: false }], steps: [{ verb: 'set', key: keyspace.key(put), value, op: 0 }] };
 }
 
 function keyOf(op: DriverOp): string | undefined {
@@ -149,5 +155,5 @@ function keyOfCheck(check: DriverCheck): string {
 
 /** Whether a key that was to be permanent is still bound to the session it had. */
 export function isBound({ op, session }: KnownOp, entry: Entry | undefined): entry is Entry {
-  return 'put' in op && op.ttl !== 'keep' && session === undefined && entry !== undefined && sessionOf(entry) !== undefined;
+  return 'put' in op && op.ttl !== 'keep' && session === undefined && entry?.leased === true;
 }

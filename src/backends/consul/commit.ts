@@ -9,13 +9,13 @@ import { KvError } from '../../errors.js';
 import { givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
-import { isBound, type KnownOp, type Plan, planOf, type Put, refusalOf, resultsOf } from './codec.js';
+import { isBound, type KnownOp, type Plan, planOf, planOfPut, type Put, refusalOf, resultsOf } from './codec.js';
 import { backend, errorOf, translated, wordsOf } from './errors.js';
 import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
 import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
-import { batches, extentOf, isPlain, mostWrites, type Write } from './write.js';
+import { batches, extentOf, isPlain, mostSteps, type Write } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -26,8 +26,8 @@ export interface CommitterOptions {
   readonly ending: (work: Promise<void>) => void;
 }
 
-/** Steps in one transaction, at a server's defaults. */
-const most = 64;
+/** Transactions at once. */
+const width = 2;
 
 export class Committer {
   private readonly options: CommitterOptions;
@@ -39,9 +39,14 @@ export class Committer {
     this.together = coalesce<Write, Outcome>({
       run: writes => this.run(writes),
       alone: write => this.lone(write),
-      most: mostWrites * 4,
+      most: mostSteps * width,
       turn,
     });
+  }
+
+  /** Whether this one would be sent at once, as one request: then it is in time by itself. */
+  goesAtOnce(write: Write): boolean {
+    return this.turns.none && !this.together.busy() && isPlain(write);
   }
 
   /** @throws KvError */
@@ -70,7 +75,7 @@ export class Committer {
         }),
       );
       if (write.abandoned) throw givenUpError(backend);
-      const outcome = await this.send(checks, ops, timeout);
+      const outcome = await this.send(planOf(this.options.keyspace, checks, ops), timeout);
       if (!outcome.ok) ending(end());
       return outcome;
     } catch (error) {
@@ -87,10 +92,8 @@ export class Committer {
     return typeof op.ttl === 'number' ? this.options.sessions.make((op.ttl + timeout) / 2, timeout) : undefined;
   }
 
-  private async send(checks: readonly DriverCheck[], ops: readonly KnownOp[], timeout: number): Promise<Outcome> {
-    const { keyspace } = this.options;
-    for (;;) {
-      const plan = planOf(keyspace, checks, ops);
+  private async send(first: Plan, timeout: number): Promise<Outcome> {
+    for (let plan = first; ; plan = planOf(this.options.keyspace, plan.checks, plan.ops)) {
       const answer = await this.transact(plan.steps, timeout);
       const told = parsed<TxnAnswer>(answer);
       if (answer.status !== 409) return { ok: true, results: await this.settled(plan, told, timeout) };
@@ -109,22 +112,24 @@ export class Committer {
   private async settled(plan: Plan, told: TxnAnswer, timeout: number): Promise<OpResult[]> {
     const { keyspace, expiries } = this.options;
     const results = resultsOf(keyspace, plan, told);
-    return Promise.all(
-      results.map(async (result, i): Promise<OpResult> => {
-        const known = plan.ops[i] as KnownOp;
-        const { op, session } = known;
-        const { entry } = result;
-        if ('put' in op && session !== undefined) {
-          if (typeof op.ttl === 'number') expiries.set(op.put, session, op.ttl);
-          else expiries.drop(op.put);
-          return result;
-        }
-        if ('put' in op && op.ttl === 'keep') return result;
-        const permanent = 'put' in op && isBound(known, entry) ? { entry: await this.unbound(op, entry, timeout) } : result;
-        if (!('deletePrefix' in op)) expiries.drop('put' in op ? op.put : op.delete);
-        return permanent;
-      }),
-    );
+    const unbinding: Promise<void>[] = [];
+    for (const [i, known] of plan.ops.entries()) {
+      const { op, session } = known;
+      const entry = results[i]?.entry;
+      if ('delete' in op) expiries.drop(op.delete);
+      if (!('put' in op)) continue;
+      if (session !== undefined && typeof op.ttl === 'number') expiries.set(op.put, session, op.ttl);
+      else if (isBound(known, entry))
+        unbinding.push(
+          this.unbound(op, entry, timeout).then(permanent => {
+            results[i] = { entry: permanent };
+            expiries.drop(op.put);
+          }),
+        );
+      else if (op.ttl !== 'keep' || session !== undefined) expiries.drop(op.put);
+    }
+    if (unbinding.length > 0) await Promise.all(unbinding);
+    return results;
   }
 
   /** The key without its session, unless it was written by somebody else since. */
@@ -150,7 +155,7 @@ export class Committer {
     const own = keyspace.key(ownRecords);
     const deletions = names.filter(name => name !== own).map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
     const held = checks.filter(check => 'held' in check);
-    const room = most - checks.length;
+    const room = mostSteps - checks.length;
     for (let at = 0; at < deletions.length || at === 0; at += room) {
       // Entries are as they were read when it begins; the lock must be ours to its end.
       const plan = planOf(keyspace, at === 0 ? checks : held, []);
@@ -173,7 +178,13 @@ export class Committer {
     return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
   }
 
-  private async lone(write: Write): Promise<Outcome> {
+  private lone(write: Write): Promise<Outcome> {
+    const [op] = write.ops;
+    // A deletion that finds nothing is settled by that; by itself it would be sent again as the check that there is nothing.
+    return op !== undefined && 'put' in op ? this.send(planOfPut(this.options.keyspace, op), write.timeout) : this.batched(write);
+  }
+
+  private async batched(write: Write): Promise<Outcome> {
     const outcomes = new Map<Write, Outcome | Error>();
     await this.batch([write], outcomes);
     const outcome = outcomes.get(write) ?? givenUpError(backend);

@@ -64,20 +64,17 @@ export class ConsulDriver implements Driver {
     return this.capabilities;
   }
 
-  async list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
-    const parts = this.running.open(call, 'list');
-    if ('key' in query) return this.get(parts, query.key, call);
-    const { cluster, keyspace, gets } = parts;
-    const { timeout, consistency } = call;
-    const listing = list(query, { cluster, keyspace, gets: gets[consistency], mode: this.mode(consistency), timeout });
-    // Each round trip has its own timeout.
-    return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
+  list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
+    return 'key' in query ? this.get(query.key, call) : this.listing(query, call);
   }
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
-    const { committer } = this.running.open(call, 'commit');
-    const write: Write = { ...transaction, timeout: call.timeout, abandoned: false };
-    return this.running.follow(write, committer.commit(write), call, 'commit');
+    const { committer, cluster } = this.running.open(call, 'commit');
+    const { checks, ops } = transaction;
+    const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
+    const inTime = call.signal === undefined && cluster.inTime && committer.goesAtOnce(write);
+    const outcome = committer.commit(write);
+    return await (inTime ? outcome : this.running.follow(write, outcome, call, 'commit'));
   }
 
   feed$(range: Range): Observable<Feed> {
@@ -107,10 +104,22 @@ export class ConsulDriver implements Driver {
     parts?.cluster.close();
   }
 
-  private async get({ gets, keyspace }: Parts, key: string, call: ReadCall): Promise<Listing> {
+  private async get(key: string, call: ReadCall): Promise<Listing> {
+    const { gets, keyspace, cluster } = this.running.open(call, 'list');
     const get: Get = { key: keyspace.key(key), timeout: call.timeout, abandoned: false };
-    const pair = await this.running.follow(get, gets[call.consistency](get), call, 'get');
+    const send = gets[call.consistency];
+    // What goes at once is in time by itself; what waits for others, or for a token, is not.
+    const inTime = call.signal === undefined && cluster.inTime && !send.busy();
+    const pair = await (inTime ? send(get) : this.running.follow(get, send(get), call, 'get'));
     return { entries: pair === undefined ? [] : [entryOf(pair, key)], revision: BigInt(pair?.ModifyIndex ?? 0) };
+  }
+
+  private async listing(query: Exclude<Range, { key: string }> & ListQuery, call: ReadCall): Promise<Listing> {
+    const { cluster, keyspace, gets } = this.running.open(call, 'list');
+    const { timeout, consistency } = call;
+    const listing = list(query, { cluster, keyspace, gets: gets[consistency], mode: this.mode(consistency), timeout });
+    // Each round trip has its own timeout.
+    return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
   }
 
   private mode(consistency: ReadCall['consistency']): ReadMode {
@@ -146,7 +155,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     committer: new Committer({ cluster, keyspace, sessions, expiries, ending }),
     expiries,
     feeds,
-    locks: new Locks({ cluster, keyspace, feed$: range => feeds.feed$(range), timeout, linger, ending }),
+    locks: new Locks({ cluster, keyspace, feed$: range => feeds.feed$(range), timeout, silence, linger, ending }),
     sessions,
   };
 }

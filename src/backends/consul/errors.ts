@@ -33,11 +33,13 @@ const verdicts: readonly Verdict[] = [
 
 /** By the status of an answer, where its words say nothing. */
 const statuses: ReadonlyMap<number, readonly [KvErrorCode, Fate, string]> = new Map([
+  // What became of a write is the secret of who answered so.
+  [200, ['unavailable', 'unknown', 'what answers there is not Consul (see cause)']],
   [301, ['invalid', 'refused', 'consul takes the path of the key for another']],
   [400, ['invalid', 'refused', 'consul refused the request (see cause)']],
   [401, ['denied', 'refused', 'consul refused the token (see cause)']],
   [403, ['denied', 'refused', 'the token does not allow that']],
-  [404, ['unsupported', 'refused', 'this server does not know the request']],
+  [404, ['unavailable', 'refused', 'what answers there is not Consul (see cause)']],
   [405, ['unsupported', 'refused', 'this server does not know the request']],
   [413, ['invalid', 'refused', 'the request is larger than this server takes (txn_max_req_len, kv_max_value_size)']],
   [429, ['overloaded', 'refused', 'consul asks to slow down']],

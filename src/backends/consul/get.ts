@@ -52,7 +52,7 @@ export async function readPairs(cluster: Cluster, keyspace: Keyspace, asked: Pai
 export async function read(cluster: Cluster, keyspace: Keyspace, { key, tree, query, timeout }: PairsQuery): Promise<Seen> {
   if (keyspace.takesPath(key)) {
     try {
-      const all = { ...query, ...(tree ? { recurse: '' } : {}) };
+      const all = tree ? { ...query, recurse: '' } : query;
       const answer = await cluster.call({ method: 'GET', path: '/kv/{key}', key, query: all }, { repeatable: true, timeout });
       return { pairs: pairsOf(answer), index: answer.index };
     } catch (error) {
@@ -110,10 +110,9 @@ class Reader {
   }
 
   /** By a plain request. */
-  async alone(key: string, timeout: number): Promise<Got> {
-    const { keyspace, query } = this;
-    const [pair] = await readPairs(this.cluster, keyspace, { key, query, tree: false, timeout });
-    return pair;
+  alone(key: string, timeout: number): Promise<Got> {
+    const { cluster, keyspace, query } = this;
+    return read(cluster, keyspace, { key, query, tree: false, timeout }).then(({ pairs }) => pairs[0]);
   }
 
   /** One transaction, which is refused as a whole where a key is absent; those that are still to be asked. */

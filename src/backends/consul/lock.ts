@@ -10,6 +10,7 @@ import { untilSessionEnds } from '../../contender.js';
 import type { Feed, Grant, Holder, Range, Session } from '../../driver.js';
 import { sameBytes } from '../../entry.js';
 import { Sharing } from '../../sharing.js';
+import { heardWithin } from '../../silence.js';
 import type { Cluster } from './cluster.js';
 import { Contender, type Transactor } from './contender.js';
 import type { Keyspace } from './keyspace.js';
@@ -22,6 +23,8 @@ export interface LocksOptions {
   readonly feed$: (range: Range) => Observable<Feed>;
   /** ms for one round trip */
   readonly timeout: number;
+  /** ms after which hearing nothing is an error for those whose session does not tell them */
+  readonly silence: number;
   /** ms that what is seen of a lock outlives its last contender here */
   readonly linger: number;
   /** Told of releases that go on after an unsubscribe. */
@@ -69,9 +72,15 @@ export class Locks implements Transactor {
 
   /** As {@link Driver.holder$}. */
   holder$(directory: string): Observable<Holder | undefined> {
+    const { feed$, silence } = this.options;
     const key = `${directory}/${lockKey}`;
     // Not the line of the contenders, which lingers: who asks wants the holder of now.
-    const line$ = this.sharing.of(key, () => this.options.feed$({ key }).pipe(scan((line, message) => fold(line, message, key), untold)));
+    const line$ = this.sharing.of(key, () =>
+      feed$({ key }).pipe(
+        heardWithin(silence),
+        scan((line, message) => fold(line, message, key), untold),
+      ),
+    );
     return line$.pipe(
       filter(line => line !== untold),
       map(({ key: lock }) => (lock?.leased === true ? { value: lock.value, fence: lock.revision } : undefined)),

@@ -71,7 +71,8 @@ export function settingsOf(options: ConsulOptions): Settings {
   for (const [name, value] of Object.entries({ datacenter, namespace, partition }))
     if (value !== undefined && (typeof value !== 'string' || value === '')) throw invalid(`${name} of ${where} is a name`);
   if (consistency !== 'consistent' && consistency !== 'default') throw invalid(`consistency of ${where} is "consistent" or "default"`);
-  if (!(sessionTtlMin > 0 && sessionTtlMin <= day)) throw invalid(`sessionTtlMin of ${where} is ms, up to a day`);
+  if (typeof sessionTtlMin !== 'number' || !(sessionTtlMin > 0 && sessionTtlMin <= day))
+    throw invalid(`sessionTtlMin of ${where} is ms, up to a day`);
   if (!Number.isInteger(connections) || connections < 2) throw invalid(`connections of ${where} is a whole number, 2 or more`);
   const calls = Math.max(1, Math.floor(connections / 5));
   return {

@@ -13,6 +13,11 @@ export class Tokens {
     if (typeof this.given === 'string') this.known = this.given;
   }
 
+  /** Whether somebody provides it, who takes the time that he likes. */
+  get provided(): boolean {
+    return typeof this.given === 'function';
+  }
+
   /** The token in use, at once where it is known. @throws KvError `denied` where its provider fails */
   current(): string | undefined | Promise<string> {
     return this.known === undefined && typeof this.given === 'function' ? this.ask(this.given) : this.known;
@@ -28,13 +33,13 @@ export class Tokens {
   }
 
   private ask(provide: () => string | Promise<string>): Promise<string> {
-    this.asking ??= this.provided(provide).finally(() => {
+    this.asking ??= this.fetched(provide).finally(() => {
       this.asking = undefined;
     });
     return this.asking;
   }
 
-  private async provided(provide: () => string | Promise<string>): Promise<string> {
+  private async fetched(provide: () => string | Promise<string>): Promise<string> {
     try {
       const token = await provide();
       if (typeof token !== 'string') throw new KvError('denied', 'auth.token of consul() gave no string', { backend });

@@ -16,8 +16,8 @@ export interface Write extends Transaction, Abandonable {
   readonly timeout: number;
 }
 
-/** Writes in one batch: a deletion takes two steps. */
-export const mostWrites = 32;
+/** Steps in one transaction, at a server's defaults. */
+export const mostSteps = 64;
 /** Bytes in one batch. */
 const mostBytes = 480_000;
 
@@ -30,7 +30,12 @@ export function isPlain({ checks, ops }: Write): boolean {
 
 /** Parts that a server takes in one request each. */
 export function batches(writes: readonly Write[]): Iterable<readonly Write[]> {
-  return portions(writes, sizeOf, { bytes: mostBytes, items: mostWrites });
+  return portions(writes, sizeOf, { bytes: mostBytes, items: mostSteps, count: stepsOf });
+}
+
+/** A deletion asks first whether there is anything. */
+function stepsOf({ ops: [op] }: Write): number {
+  return op !== undefined && 'delete' in op ? 2 : 1;
 }
 
 function sizeOf({ ops: [op] }: Write): number {
@@ -38,6 +43,9 @@ function sizeOf({ ops: [op] }: Write): number {
 }
 
 export function extentOf({ ops }: Write): Extent {
+  const only = ops[0];
+  // By far the most.
+  if (only !== undefined && ops.length === 1 && 'put' in only) return { keys: [only.put], prefixes: [] };
   return {
     keys: ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : [])),
     prefixes: ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : [])),

@@ -2,8 +2,8 @@
  * The client: etcd3 as a transport to one member, with none of its policies.
  *
  * Its own watcher loses events, its lease tells a loss late, its circuit breaker refuses a healthy server, and its
- * random choice of hosts makes failures of what another would have answered; so only its raw calls are used, and the
- * raw streams and its TLS.
+ * random choice of hosts makes failures of what another would have answered; so only its connection is used, with its
+ * TLS and its raw streams, and calls go to gRPC's own clients, below the layers that etcd3 has for all of that.
  */
 import { createPrivateKey } from 'node:crypto';
 import type { TlsOptions } from '../../tls.js';
@@ -11,7 +11,7 @@ import { KvError } from '../../errors.js';
 import { backend, notLoaded } from './errors.js';
 import { type AuthService, Login, type Metadata } from './login.js';
 import type { Settings } from './options.js';
-import type { Sending } from './sending.js';
+import type { Handle, Sending } from './sending.js';
 import type * as wire from './wire.js';
 
 /** One member, and one connection to it. */
@@ -42,33 +42,31 @@ interface CallOptions {
   readonly interceptors?: readonly unknown[];
 }
 
-type Unary<Request, Response> = (request: Request, options: CallOptions) => Promise<Response>;
-
 /** What we rely on of etcd3: members that its own types mark as internal. */
 interface Etcd3 {
-  readonly kv: {
-    readonly client: Pool;
-    range: Unary<wire.RangeRequest, wire.RangeResponse>;
-    put: Unary<wire.PutRequest, wire.PutResponse>;
-    deleteRange: Unary<wire.KeyRange, wire.DeleteResponse>;
-    txn: Unary<wire.TxnRequest, wire.TxnResponse>;
-  };
-  readonly leaseClient: {
-    leaseGrant: Unary<{ readonly TTL: number }, wire.GrantResponse>;
-    leaseRevoke: Unary<{ readonly ID: string }, unknown>;
-    leaseKeepAlive(options?: CallOptions): ReturnType<Client['keepAlive']>;
-  };
+  readonly kv: { readonly client: Pool };
+  readonly leaseClient: { leaseKeepAlive(options?: CallOptions): ReturnType<Client['keepAlive']> };
   readonly watchClient: { watch(options?: CallOptions): ReturnType<Client['watch']> };
-  readonly maintenance: { status(options: CallOptions): Promise<wire.StatusResponse> };
-  readonly cluster: { memberList: Unary<object, wire.MembersResponse> };
   close(): void;
 }
 
 /** Where all calls of an Etcd3 go through. */
 interface Pool {
   authenticator: Pick<Login, 'getMetadata' | 'invalidateMetadata'>;
-  readonly hosts: readonly { getServiceClient(name: 'Auth'): AuthService }[];
+  readonly hosts: readonly { getServiceClient(name: string): Service }[];
 }
+
+type Method = readonly [service: string, name: string];
+
+/** gRPC's own client of a service, by the names of its calls. */
+type Service = Readonly<Record<string, Send>>;
+
+type Send = (
+  request: object,
+  metadata: Metadata,
+  options: object,
+  told: (error: Error | null, answer: never) => void,
+) => { readonly call?: Handle };
 
 type Etcd3Class = new (options: object) => Etcd3;
 
@@ -102,39 +100,55 @@ export async function openClient(settings: Settings, host: string, generation: s
       ...(tls?.servername === undefined ? {} : { 'grpc.ssl_target_name_override': tls.servername }),
     },
   });
-  if (auth !== undefined) {
-    const pool = etcd3.kv.client;
-    const { authenticator } = pool;
-    const service = (): AuthService => (pool.hosts[0] as Pool['hosts'][number]).getServiceClient('Auth');
-    pool.authenticator = new Login({ auth, service, blank: () => authenticator.getMetadata(), patience });
-  }
-  return clientOf(host, etcd3);
+  if (auth === undefined) return clientOf(host, etcd3, await etcd3.kv.client.authenticator.getMetadata());
+  const pool = etcd3.kv.client;
+  const { authenticator } = pool;
+  const service = (): AuthService => serviceOf(pool, 'Auth') as unknown as AuthService;
+  pool.authenticator = new Login({ auth, service, blank: () => authenticator.getMetadata(), patience });
+  return clientOf(host, etcd3, undefined);
 }
 
-function clientOf(host: string, etcd3: Etcd3): Client {
-  const { kv, leaseClient, watchClient, maintenance, cluster } = etcd3;
-  const heard = <T>(answer: T): T => {
-    client.heardAt = performance.now();
-    return answer;
-  };
+/** @param blank  what goes with each call; undefined where that is a login's */
+function clientOf(host: string, etcd3: Etcd3, blank: Metadata | undefined): Client {
+  const { kv, leaseClient, watchClient } = etcd3;
+  const pool = kv.client;
+  const send = <Answer>(metadata: Metadata, [service, method]: Method, request: object, sending: Sending): Promise<Answer> =>
+    new Promise<Answer>((resolve, reject) => {
+      const told = (error: Error | null, answer: Answer): void => {
+        if (error !== null) return reject(error);
+        client.heardAt = performance.now();
+        resolve(answer);
+      };
+      const { call: handle } = (serviceOf(pool, service)[method] as Send)(request, metadata, {}, told);
+      if (handle !== undefined) sending.sent(handle);
+    });
+  const call = <Answer>(method: Method, request: object, sending: Sending): Promise<Answer> =>
+    blank === undefined
+      ? pool.authenticator.getMetadata().then(metadata => send<Answer>(metadata, method, request, sending))
+      : send(blank, method, request, sending);
   const client: Client = {
     host,
     native: etcd3,
     heardAt: 0,
-    range: (request, sending) => kv.range(request, sending).then(heard),
-    put: (request, sending) => kv.put(request, sending).then(heard),
-    delete: (request, sending) => kv.deleteRange(request, sending).then(heard),
-    transact: (request, sending) => kv.txn(request, sending).then(heard),
-    grant: (seconds, sending) => leaseClient.leaseGrant({ TTL: seconds }, sending).then(heard),
-    revoke: (lease, sending) => leaseClient.leaseRevoke({ ID: lease }, sending).then(heard),
-    status: sending => maintenance.status(sending).then(heard),
-    members: sending => cluster.memberList({}, sending).then(heard),
+    range: (request, sending) => call(['KV', 'range'], request, sending),
+    put: (request, sending) => call(['KV', 'put'], request, sending),
+    delete: (request, sending) => call(['KV', 'deleteRange'], request, sending),
+    transact: (request, sending) => call(['KV', 'txn'], request, sending),
+    grant: (seconds, sending) => call(['Lease', 'leaseGrant'], { TTL: seconds }, sending),
+    revoke: (lease, sending) => call(['Lease', 'leaseRevoke'], { ID: lease }, sending),
+    status: sending => call(['Maintenance', 'status'], {}, sending),
+    members: sending => call(['Cluster', 'memberList'], {}, sending),
     watch: () => watchClient.watch({ interceptors: [wantsLeader] }),
     keepAlive: () => leaseClient.leaseKeepAlive({ interceptors: [wantsLeader] }),
-    logout: () => kv.client.authenticator.invalidateMetadata(),
+    logout: () => pool.authenticator.invalidateMetadata(),
     close: () => etcd3.close(),
   };
   return client;
+}
+
+/** Made anew by etcd3 after a stream of it has failed. @throws Error of etcd3 once it is closed */
+function serviceOf({ hosts }: Pool, name: string): Service {
+  return (hosts[0] as Pool['hosts'][number]).getServiceClient(name);
 }
 
 interface Call {

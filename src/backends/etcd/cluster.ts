@@ -34,7 +34,6 @@ export class Cluster {
   private hosts: readonly string[];
   private at: number;
   private readonly clients: Map<string, Promise<Client>> = new Map();
-  private readonly sendings: Set<Sending> = new Set();
   private readonly deadlines: Deadlines = new Deadlines();
   private readonly name: string = Math.random().toString(36).slice(2, 8);
   private generations = 0;
@@ -77,16 +76,12 @@ export class Cluster {
   }
 
   /** @throws KvError; `outcome: 'unknown'` where it is not repeatable and may have been carried out */
-  async call<T>(request: Request<T>): Promise<T> {
+  call<T>(request: Request<T>): Promise<T> {
     const sending = new Sending();
-    this.sendings.add(sending);
     const inTime = this.deadlines.enter(request.timeout, () => sending.cancel());
-    try {
-      return await this.attempts(request, sending);
-    } finally {
-      inTime();
-      this.sendings.delete(sending);
-    }
+    const answer = this.attempts(request, sending);
+    answer.then(inTime, inTime);
+    return answer;
   }
 
   private async attempts<T>({ send, repeatable, timeout }: Request<T>, sending: Sending): Promise<T> {
@@ -145,7 +140,7 @@ export class Cluster {
         () => undefined,
       );
     this.clients.clear();
-    for (const sending of this.sendings) sending.cancel();
+    this.deadlines.expireAll();
   }
 
   /** Asks a member for all of them, and uses those that are no host of ours, too. One that fails to tell is no error. */

@@ -97,12 +97,13 @@ export class Committer {
   }
 
   /** Sends one transaction by itself. */
-  private async send({ checks, timeout }: Write, ops: readonly LeasedOp[]): Promise<Outcome> {
+  private send(write: Write, ops: readonly LeasedOp[]): Promise<Outcome> {
     const [only] = ops;
-    if (only !== undefined && ops.length === 1 && checks.length === 0) {
-      const lone = await this.lone(only, timeout);
-      if (lone !== undefined) return lone;
-    }
+    const isLone = only !== undefined && ops.length === 1 && write.checks.length === 0;
+    return (isLone ? this.lone(only, write.timeout) : undefined) ?? this.transact(write, ops);
+  }
+
+  private async transact({ checks, timeout }: Write, ops: readonly LeasedOp[]): Promise<Outcome> {
     const request = transactionOf(this.keyspace, checks, ops);
     const { succeeded, responses, header } = await this.cluster.call({
       send: (client, sending) => client.transact(request, sending),
@@ -113,20 +114,22 @@ export class Committer {
   }
 
   /** The plain request for one op without a check, where there is one. */
-  private async lone(leased: LeasedOp, timeout: number): Promise<Outcome | undefined> {
+  private lone(leased: LeasedOp, timeout: number): Promise<Outcome> | undefined {
     const { op, lease } = leased;
-    const { keyspace } = this;
+    const { cluster, keyspace } = this;
     if ('put' in op) {
       if (op.ttl === 'keep') return undefined;
       const request = putOf(keyspace, op, lease);
-      const answer = await this.cluster.call({ send: (client, sending) => client.put(request, sending), repeatable: false, timeout });
-      return { ok: true, results: [{ entry: entryOfPut(op, lease !== undefined, answer.prev_kv, answer.header.revision) }] };
+      return cluster
+        .call({ send: (client, sending) => client.put(request, sending), repeatable: false, timeout })
+        .then(({ prev_kv, header }) => ({ ok: true, results: [{ entry: entryOfPut(op, lease !== undefined, prev_kv, header.revision) }] }));
     }
     const pieces = keyspace.pieces('delete' in op ? { key: op.delete } : { prefix: op.deletePrefix });
     const [piece] = pieces;
     if (piece === undefined || pieces.length > 1) return undefined;
-    const answer = await this.cluster.call({ send: (client, sending) => client.delete(piece, sending), repeatable: false, timeout });
-    return { ok: true, results: resultsOf([leased], [{ response_delete_range: answer }], answer.header.revision) };
+    return cluster
+      .call({ send: (client, sending) => client.delete(piece, sending), repeatable: false, timeout })
+      .then(answer => ({ ok: true, results: resultsOf([leased], [{ response_delete_range: answer }], answer.header.revision) }));
   }
 
   private outcome(

@@ -45,14 +45,8 @@ export class EtcdDriver implements Driver {
     return this.capabilities;
   }
 
-  async list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
-    const parts = this.running.open(call, 'list');
-    if ('key' in query) return this.get(parts, query, call);
-    const { cluster, keyspace } = parts;
-    const serializable = call.consistency === 'stale';
-    const listing = list(cluster, keyspace, query, { timeout: call.timeout, serializable });
-    // Each page has its own timeout.
-    return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
+  list(query: Range & ListQuery, call: ReadCall): Promise<Listing> {
+    return 'key' in query ? this.get(query, call) : this.listing(query, call);
   }
 
   async commit(transaction: Transaction, call: Call): Promise<Outcome> {
@@ -61,7 +55,7 @@ export class EtcdDriver implements Driver {
     const write: Write = { checks, ops, timeout: call.timeout, abandoned: false };
     const inTime = call.signal === undefined && committer.goesAtOnce(write);
     const outcome = committer.commit(write);
-    return inTime ? outcome : this.running.follow(write, outcome, call, 'commit');
+    return await (inTime ? outcome : this.running.follow(write, outcome, call, 'commit'));
   }
 
   feed$(range: Range, since?: bigint): Observable<Feed> {
@@ -88,7 +82,8 @@ export class EtcdDriver implements Driver {
     parts?.cluster.close();
   }
 
-  private async get({ gets, keyspace }: Parts, query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
+  private async get(query: { readonly key: string } & ListQuery, call: ReadCall): Promise<Listing> {
+    const { gets, keyspace } = this.running.open(call, 'list');
     const request = { key: keyspace.key(query.key), keys_only: query.values === false, serializable: call.consistency === 'stale' };
     const get: Get = { request, timeout: call.timeout, abandoned: false };
     const send = gets[call.consistency];
@@ -96,6 +91,13 @@ export class EtcdDriver implements Driver {
     const inTime = call.signal === undefined && !send.busy();
     const { kvs, header } = await (inTime ? send(get) : this.running.follow(get, send(get), call, 'get'));
     return { entries: kvs.map(kv => entryOf(kv, query.key)), revision: BigInt(header.revision) };
+  }
+
+  private async listing(query: Exclude<Range, { key: string }> & ListQuery, call: ReadCall): Promise<Listing> {
+    const { cluster, keyspace } = this.running.open(call, 'list');
+    const listing = list(cluster, keyspace, query, { timeout: call.timeout, serializable: call.consistency === 'stale' });
+    // Each page has its own timeout.
+    return this.running.read(listing, { ...call, timeout: Infinity }, 'list');
   }
 }
 

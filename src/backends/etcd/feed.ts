@@ -4,7 +4,7 @@
  * The list is pinned at a revision and the watch begins with the next, so nothing falls in between. After a cut the
  * watch goes on by itself; where it cannot (compacted, restored, wiped) the range is listed anew.
  */
-import { from, Observable, type Subscriber, Subscription } from 'rxjs';
+import { Observable, type Observer, type Subscriber, type Subscription } from 'rxjs';
 import type { Change, Feed, Listing, Range } from '../../driver.js';
 import type { Cluster } from './cluster.js';
 import { isCompacted, translated } from './errors.js';
@@ -13,7 +13,7 @@ import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
 import type { WatchMessage } from './watch.js';
 import type { Watches } from './watches.js';
-import type { Kv, RangeResponse, RequestOp, WatchEvent } from './wire.js';
+import type { KeyRange, Kv, RangeResponse, RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
@@ -39,38 +39,57 @@ export class Feeds {
 }
 
 /** One feed, from its subscription to its end. */
-class Following {
+class Following implements Pick<Observer<WatchMessage>, 'next' | 'error'> {
   private readonly options: FeedsOptions;
   private readonly range: Range;
+  private readonly bytes: KeyRange;
   private readonly subscriber: Subscriber<Feed>;
   /** What a former feed said last, until this one has said something: by then the first mark means "no news". */
   private resuming: bigint | undefined;
-  private step: Subscription = new Subscription();
+  private watching: Subscription | undefined;
+  /** How often it has turned to something else: what was begun before is of no interest. */
+  private turns = 0;
 
   constructor(options: FeedsOptions, range: Range, since: bigint | undefined, subscriber: Subscriber<Feed>) {
     this.options = options;
     this.range = range;
+    this.bytes = options.keyspace.range(range);
     this.resuming = since;
     this.subscriber = subscriber;
   }
 
-  begin(): Subscription {
+  begin(): void {
+    this.subscriber.add(() => this.turn());
     if (this.resuming === undefined) this.list();
     else this.watch(this.resuming + 1n);
-    return new Subscription(() => this.step.unsubscribe());
   }
 
-  /** Leaves what it did before and does this. */
-  private turnTo<T>(source$: Observable<T>, next: (value: T) => void): void {
-    this.step.unsubscribe();
-    this.step = new Subscription();
-    this.also(source$, next);
+  next(message: WatchMessage): void {
+    if (message.type === 'lost') this.list();
+    else if (message.type === 'alive') this.alive();
+    else if (message.type === 'ready') this.ready(message);
+    else if (message.type === 'progress') this.progress(message.revision);
+    else this.events(message.events, message.revision);
   }
 
-  /** Does this besides, until it turns to something else. */
-  private also<T>(source$: Observable<T>, next: (value: T) => void): void {
-    const { step } = this;
-    step.add(source$.subscribe({ next, error: (error: unknown) => this.subscriber.error(translated(error)) }));
+  error(error: unknown): void {
+    this.subscriber.error(translated(error));
+  }
+
+  /** Leaves what it did before. */
+  private turn(): void {
+    this.turns++;
+    this.watching?.unsubscribe();
+    this.watching = undefined;
+  }
+
+  /** Goes on with what the work brings, unless it has turned to something else by then. */
+  private after<T>(work: Promise<T>, goOn: (value: T) => void): void {
+    const { turns } = this;
+    work.then(
+      value => turns === this.turns && goOn(value),
+      (error: unknown) => turns === this.turns && this.error(error),
+    );
   }
 
   private say(feed: Feed): void {
@@ -83,29 +102,23 @@ class Following {
   }
 
   private list(): void {
-    this.turnTo(from(this.listing()), ({ entries, revision }) => {
+    this.turn();
+    this.after(this.listing(), ({ entries, revision }) => {
       this.say({ type: 'reset', entries, revision });
-      this.watch(revision + 1n);
+      // Who wanted no more than that is gone by now.
+      if (!this.subscriber.closed) this.watch(revision + 1n);
     });
   }
 
   private watch(next: bigint): void {
-    const { watches, keyspace } = this.options;
-    this.turnTo(watches.watch$(keyspace.range(this.range), next), message => this.take(message));
-  }
-
-  private take(message: WatchMessage): void {
-    if (message.type === 'lost') this.list();
-    else if (message.type === 'alive') this.alive();
-    else if (message.type === 'ready') this.ready(message);
-    else if (message.type === 'progress') this.progress(message.revision);
-    else this.events(message.events, message.revision);
+    this.turn();
+    this.watching = this.options.watches.watch$(this.bytes, next).subscribe(this);
   }
 
   private ready({ revision, next }: Extract<WatchMessage, { type: 'ready' }>): void {
     // Either this member lags behind the one that was asked before, or the data was lost: all of them must know.
     if (revision + 1n < next) {
-      this.also(from(this.head()), head => {
+      this.after(this.head(), head => {
         if (head + 1n < next) this.list();
         else this.resume(head);
       });
@@ -121,7 +134,7 @@ class Following {
   }
 
   private unlessNews(since: bigint): void {
-    this.also(from(this.hasNews(since)), news => {
+    this.after(this.hasNews(since), news => {
       if (this.resuming === undefined) return;
       if (news === 'unknown') this.list();
       else if (!news) this.say({ type: 'mark', revision: since });
@@ -150,17 +163,16 @@ class Following {
 
   private async listing(): Promise<Pick<Listing, 'entries' | 'revision'>> {
     const { cluster, keyspace, get, timeout } = this.options;
-    const { range } = this;
-    if ('prefix' in range) return list(cluster, keyspace, range, { timeout, turned: () => this.step.closed || this.alive() });
-    const request = keyspace.range(range);
-    const { kvs, header } = await get({ request, timeout, abandoned: false });
+    const { range, turns } = this;
+    if ('prefix' in range) return list(cluster, keyspace, range, { timeout, turned: () => turns === this.turns && this.alive() });
+    const { kvs, header } = await get({ request: this.bytes, timeout, abandoned: false });
     return { entries: kvs.map(kv => entryOf(kv, range.key)), revision: BigInt(header.revision) };
   }
 
   /** The revision that the cluster as a whole is at. */
   private async head(): Promise<bigint> {
-    const { cluster, keyspace, timeout } = this.options;
-    const request = { key: keyspace.range(this.range).key, keys_only: true, limit: 1 };
+    const { cluster, timeout } = this.options;
+    const request = { key: this.bytes.key, keys_only: true, limit: 1 };
     const { header } = await cluster.call({ send: (client, sending) => client.range(request, sending), repeatable: true, timeout });
     return BigInt(header.revision);
   }

@@ -1,8 +1,9 @@
-/** Reads of single keys, those that come while one is under way in one transaction. */
+/** Reads of single keys, those that come while one is under way in few transactions side by side. */
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Abandonable } from '../../running.js';
 import type { Cluster } from './cluster.js';
 import { translated } from './errors.js';
+import { portions } from '../../portions.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RangeRequest, RangeResponse } from './wire.js';
 
@@ -13,11 +14,18 @@ export interface Get extends Abandonable {
 }
 
 /** Ranges in one transaction: a server takes 128 operations at its defaults. */
-const most = 120;
+const mostTogether = 120;
+/** Transactions side by side: reads have no order among them. */
+const mostAbreast = 10;
 
 /** All with the same consistency: a transaction is linearizable as a whole, or not. */
 export function createGets(cluster: Cluster): Coalescer<Get, RangeResponse> {
-  return coalesce<Get, RangeResponse>({ run: gets => run(cluster, gets), alone: get => alone(cluster, get), most, turn });
+  return coalesce<Get, RangeResponse>({
+    run: gets => run(cluster, gets),
+    alone: get => alone(cluster, get),
+    most: mostTogether * mostAbreast,
+    turn,
+  });
 }
 
 function alone(cluster: Cluster, { request, timeout }: Get): Promise<RangeResponse> {
@@ -26,7 +34,8 @@ function alone(cluster: Cluster, { request, timeout }: Get): Promise<RangeRespon
 
 async function run(cluster: Cluster, gets: readonly Get[]): Promise<(RangeResponse | Error)[]> {
   const wanted = gets.filter(get => !get.abandoned);
-  const answers = await ask(cluster, wanted);
+  const transactions = [...portions(wanted, () => 0, { bytes: Infinity, items: mostTogether })];
+  const answers = (await Promise.all(transactions.map(some => ask(cluster, some)))).flat();
   let next = 0;
   // Those that were given up have been told so already.
   return gets.map(get => (get === wanted[next] ? (answers[next++] as RangeResponse | Error) : new Error('given up')));
@@ -46,9 +55,10 @@ async function ask(cluster: Cluster, gets: readonly Get[]): Promise<(RangeRespon
     });
     return responses.map(({ response_range: answer }) => (answer === undefined ? new Error('no answer') : { ...answer, header }));
   } catch (error) {
-    const { code, transient } = translated(error);
-    if (transient || code === 'closed' || code === 'unsupported') throw error;
+    const reason = translated(error);
+    const { code, transient } = reason;
+    if (transient || code === 'closed' || code === 'unsupported') return gets.map(() => reason);
     // One of them is refused, and the others are not to suffer for it.
-    return Promise.all(gets.map(async get => alone(cluster, get).catch((reason: unknown) => translated(reason))));
+    return Promise.all(gets.map(async get => alone(cluster, get).catch(translated)));
   }
 }

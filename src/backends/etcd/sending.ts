@@ -6,31 +6,22 @@
  */
 
 /** gRPC's handle of a request. */
-interface Handle {
+export interface Handle {
   cancelWithStatus(status: number, details: string): void;
 }
-
-type Interceptor = (options: unknown, nextCall: (options: unknown) => Handle) => Handle;
 
 /** gRPC's number for a deadline that has passed. */
 const deadlineExceeded = 4;
 
 export class Sending {
-  /** As gRPC's options of a call have them. */
-  readonly interceptors: readonly Interceptor[];
   private handle: Handle | undefined;
   private off = false;
 
-  constructor() {
-    this.interceptors = [
-      (options, nextCall) => {
-        const handle = nextCall(options);
-        this.handle = handle;
-        // It may have waited for a login all the while.
-        if (this.off) queueMicrotask(() => this.cancel());
-        return handle;
-      },
-    ];
+  /** The request was sent. */
+  sent(handle: Handle): void {
+    this.handle = handle;
+    // It may have waited for a login all the while.
+    if (this.off) this.cancel();
   }
 
   /** The request fails as one whose deadline has passed; what the server makes of it is unknown. */

@@ -19,13 +19,15 @@ export type WatchMessage =
   | { readonly type: 'alive' }
   | { readonly type: 'lost' };
 
+const none: readonly WatchEvent[] = [];
+
 export class Watch {
   readonly id: string;
   readonly range: KeyRange;
   private readonly subscriber: Subscriber<WatchMessage>;
   private next: bigint;
   /** Events whose revision is not whole yet. */
-  private fragments: readonly WatchEvent[] = [];
+  private fragments: readonly WatchEvent[] = none;
   /** Whether the server of this stream has it. */
   private ready = false;
 
@@ -40,9 +42,12 @@ export class Watch {
   /** What a server is asked for: all that was not seen. */
   request(): WatchRequest {
     this.left();
+    const { key, range_end } = this.range;
     return {
       create_request: {
-        ...this.range,
+        // Not spread: with more after it that takes a hundred times as long, and a store may have thousands of watches.
+        key,
+        range_end,
         start_revision: String(this.next),
         watch_id: this.id,
         fragment: true,
@@ -61,12 +66,12 @@ export class Watch {
   left(): void {
     this.ready = false;
     // What is left of a revision is told anew by the next server, all of it.
-    this.fragments = [];
+    this.fragments = none;
   }
 
   heard({ events, fragment, header }: WatchResponse): void {
     const all = this.fragments.length === 0 ? events : [...this.fragments, ...events];
-    this.fragments = fragment ? all : [];
+    this.fragments = fragment ? all : none;
     if (fragment) return;
     const last = all.at(-1);
     const revision = BigInt(last === undefined ? header.revision : last.kv.mod_revision);

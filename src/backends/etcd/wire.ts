@@ -20,7 +20,7 @@ export interface Header {
 /** A key alone, or all from `key` to before `range_end`; `\0` as its end is endless. */
 export interface KeyRange {
   readonly key: Uint8Array;
-  readonly range_end?: Uint8Array;
+  readonly range_end?: Uint8Array | undefined;
 }
 
 export interface RangeRequest extends KeyRange {

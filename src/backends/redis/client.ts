@@ -6,6 +6,7 @@
  * queues nothing, and is told who we are by plain commands.
  */
 import type { TlsOptions } from '../../tls.js';
+import type { Credentials } from './credentials.js';
 import { isNoScript, notLoaded } from './errors.js';
 import type { Script } from './scripts.js';
 
@@ -16,7 +17,7 @@ export type Reply = Buffer | number | null | readonly Reply[];
 /** What we rely on of ioredis. Not its own types, so that no declaration of ours needs that package. */
 export interface Redis {
   readonly status: string;
-  readonly stream: { ref(): unknown; unref(): unknown; destroy(): unknown } | undefined;
+  readonly stream: { readonly destroyed: boolean; ref(): unknown; unref(): unknown; destroy(): unknown } | undefined;
   connect(): Promise<void>;
   callBuffer(name: string, ...args: Argument[]): Promise<Reply>;
   evalshaBuffer(sha: string, count: number, ...keysAndArgs: Argument[]): Promise<Reply>;
@@ -28,18 +29,14 @@ export interface Redis {
   once(event: 'end', listener: () => void): unknown;
 }
 
-export interface Credentials {
-  /** Left out: the password is that of the user `default`. */
-  readonly username?: string;
-  readonly password: string;
-}
-
 export interface ClientOptions {
   /** host:port */
   readonly host: string;
   readonly tls: TlsOptions | undefined;
   readonly credentials?: Credentials | undefined;
   readonly database?: number;
+  /** Whether the server is a node of a cluster; false */
+  readonly cluster?: boolean;
   /** ms that connecting may take */
   readonly patience: number;
 }
@@ -65,7 +62,7 @@ type RedisClass = new (options: object) => Redis;
 
 /** @throws what ioredis and the server said; KvError `unsupported` without the package ioredis */
 export async function openClient(options: ClientOptions): Promise<Client> {
-  const { tls, credentials, database = 0 } = options;
+  const { tls, credentials, database = 0, cluster = false } = options;
   const Redis = await load();
   const { host, port } = splitHost(options.host);
   const redis = new Redis({
@@ -92,7 +89,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
   }, options.patience);
   try {
     await redis.connect();
-    const client = clientOf(options.host, redis);
+    const client = clientOf(options.host, redis, cluster);
     const greetings: Promise<Reply>[] = [];
     if (credentials !== undefined) greetings.push(client.call('AUTH', ...nameOf(credentials), credentials.password));
     if (database !== 0) greetings.push(client.call('SELECT', database));
@@ -106,7 +103,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
   }
 }
 
-function clientOf(host: string, redis: Redis): Client {
+function clientOf(host: string, redis: Redis, cluster: boolean): Client {
   let pending = 0;
   let askedAt = 0;
   // An idle connection keeps no process alive; one that is asked something does.
@@ -142,8 +139,10 @@ function clientOf(host: string, redis: Redis): Client {
     call: (name, ...args) => answered(() => redis.callBuffer(name, ...args)),
     run(script, keys, args) {
       return answered(() => redis.evalshaBuffer(script.sha, keys.length, ...keys, ...args)).catch((error: unknown) => {
-        if (isNoScript(error)) return client.call('EVAL', script.source, keys.length, ...keys, ...args);
-        throw error;
+        if (!isNoScript(error)) throw error;
+        // Of a slot that is on its way to this node each command needs leave of its own, and the first one had it.
+        if (cluster) client.call('ASKING').catch(() => undefined);
+        return client.call('EVAL', script.source, keys.length, ...keys, ...args);
       });
     },
     overdue: () => (pending === 0 ? 0 : performance.now() - Math.max(askedAt, client.heardAt)),
@@ -152,9 +151,9 @@ function clientOf(host: string, redis: Redis): Client {
   return client;
 }
 
-/** Not `disconnect()` alone: that waits for the other side, which may hang. */
+/** Not `disconnect()` alone: that waits for the other side, which may hang; 2 s also where the socket is no more. */
 function destroy(redis: Redis): void {
-  redis.disconnect();
+  if (redis.stream?.destroyed !== true) redis.disconnect();
   redis.stream?.destroy();
 }
 

@@ -33,6 +33,8 @@ export class Cluster {
   private readonly servers: Map<string, Server> = new Map();
   /** host:port by slot; empty before the first look. */
   private owners: string[] = [];
+  /** host:port of masters that serve no slot, or none yet. */
+  private idle: readonly string[] = [];
   private looking: Promise<void> | undefined;
   private nodes: Map<string, unknown> = new Map();
   private lookedAt = -Infinity;
@@ -60,7 +62,8 @@ export class Cluster {
     const left = (): number => request.timeout - (performance.now() - began);
     let host: string | undefined;
     let asking = false;
-    for (let move = 0; ; move++) {
+    let moves = 0;
+    for (;;) {
       if (host === undefined) host = await this.ownerOf(slot, left());
       const told: { redirect?: string } = {};
       const send = this.sender(request, asking, told);
@@ -69,16 +72,19 @@ export class Cluster {
       } catch (error) {
         if (this.closed) throw closedError(backend);
         const moved = /^(MOVED|ASK) \d+ (\S+)/.exec(told.redirect ?? '');
-        if (moved !== null && move < mostMoves && left() > 0) {
+        const halved = moved?.[1] === 'ASK' && request.whole === true;
+        if (moved !== null && !halved && moves++ < mostMoves && left() > 0) {
           asking = moved[1] === 'ASK';
           host = this.dialled(nameOf(moved[2] as string, host));
           if (!asking) this.stale();
           continue;
         }
-        const known = error as KvError;
-        const again = KvError.is(error) && isPassing(known) && (request.repeatable || known.outcome === undefined);
-        if (!again || left() <= mapPause) throw request.repeatable ? withoutOutcome(known) : error;
+        // Nobody is to be told of a redirection that is not followed: it passes.
+        const known = moved === null ? (error as KvError) : onItsWay();
+        const again = KvError.is(known) && isPassing(known) && (request.repeatable || known.outcome === undefined);
+        if (!again || left() <= mapPause) throw request.repeatable ? withoutOutcome(known) : known;
         this.stale();
+        moves = 0;
         asking = false;
         host = undefined;
         await delay(mapPause);
@@ -92,7 +98,7 @@ export class Cluster {
 
   async masters(timeout: number, fresh = false): Promise<readonly Server[]> {
     if (fresh || this.owners.length === 0 || this.lookedAt === -Infinity) await this.look(timeout);
-    return [...new Set(this.owners)].map(host => this.server(host));
+    return [...new Set([...this.owners, ...this.idle])].map(host => this.server(host));
   }
 
   suspect(): void {
@@ -160,23 +166,40 @@ export class Cluster {
     const answers = hosts.map(async host => {
       try {
         const reply = await this.server(host).call({
-          send: client => client.call('CLUSTER', 'SLOTS'),
+          // Who may not ask for the nodes misses what is on its way to one that serves no slot yet.
+          send: client => Promise.all([client.call('CLUSTER', 'SLOTS'), client.call('CLUSTER', 'NODES').catch(() => '')]),
           repeatable: true,
           timeout,
           once: true,
         });
-        return { host, reply: reply as readonly Reply[] };
+        return { host, slots: reply[0] as readonly Reply[], nodes: String(reply[1]) };
       } catch (error) {
         failure ??= error;
         throw error;
       }
     });
     try {
-      const { host, reply } = await Promise.any(answers);
-      this.take(host, reply);
+      const { host, slots, nodes } = await Promise.any(answers);
+      this.idle = await this.answering(
+        idleIn(nodes).map(address => this.dialled(nameOf(address, host))),
+        timeout,
+      );
+      this.take(host, slots);
     } catch {
       throw failure;
     }
+  }
+
+  /** Nothing is served by those that we cannot reach, and nobody is to wait for them. */
+  private async answering(hosts: readonly string[], timeout: number): Promise<string[]> {
+    const answers = hosts.map(async host => {
+      const asked = this.server(host).call({ send: client => client.call('PING'), repeatable: true, timeout, once: true });
+      return asked.then(
+        () => [host],
+        () => [],
+      );
+    });
+    return (await Promise.all(answers)).flat();
   }
 
   private take(from: string, reply: readonly Reply[]): void {
@@ -191,11 +214,24 @@ export class Cluster {
   }
 }
 
+/** The addresses of masters that are well and serve no slot: one may have keys of a slot that is on its way to it. */
+function idleIn(nodes: string): string[] {
+  return nodes.split('\n').flatMap(line => {
+    const [, address = '', flags = '', , , , , link, ...slots] = line.split(' ');
+    const well = /\bmaster\b/.test(flags) && !/fail|handshake|noaddr/.test(flags) && link === 'connected';
+    return well && slots.every(slot => slot.startsWith('[')) ? [address.replace(/@.*/, '')] : [];
+  });
+}
+
 /** A node that does not know its own address names it without one. */
 function nameOf(address: string, from: string): string {
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon) || from.slice(0, from.lastIndexOf(':')).replace(/^\[|\]$/g, '');
   return `${host.includes(':') ? `[${host}]` : host}:${address.slice(colon + 1)}`;
+}
+
+function onItsWay(): KvError {
+  return new KvError('unavailable', 'the slot is on its way to another node', { backend });
 }
 
 function withoutOutcome(error: KvError): KvError {

@@ -120,6 +120,7 @@ export class Committer {
       const reply = await this.servers.call(name, {
         send: client => client.run(commit, parts.keys, parts.args),
         repeatable: writes.every(({ ops }) => ops.length === 0),
+        whole: writes.some(({ ops }) => ops.some(op => 'deletePrefix' in op)),
         timeout: Math.max(...writes.map(({ timeout }) => timeout)),
         // A step of a deletion key by key has nobody else who gives it up.
         timed: !writes.some(({ selfTimed }) => selfTimed),

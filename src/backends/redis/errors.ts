@@ -43,6 +43,7 @@ const verdicts: readonly Verdict[] = [
     'unsent',
     'the server cannot be reached',
   ],
+  [/Unknown RESP type|Protocol error/, 'unavailable', 'unknown', 'what answers there is not Redis (see cause)'],
   [/Connection is closed|ECONNRESET|EPIPE|ETIMEDOUT|aborted due to connection close/i, 'unavailable', 'unknown', 'the connection was cut'],
 ];
 

@@ -96,12 +96,13 @@ export async function listAtOnce(
   const { root, aside, own } = keyspace;
   const indexed = keyspace.indexes(prefix);
   const flag = (on: boolean): string => (on ? '1' : '0');
-  const key = indexed ? keyspace.index : own;
+  // With a key that never is: of a slot on its way to another node that lets no node answer with what it has of it.
+  const keys = indexed ? [keyspace.index, own] : [own];
   const args = [
     ...[keyspace.pattern(prefix), root, prefix, ...aside, own, flag(indexed), depth ?? '', flag(values)],
     ...(whole ? [unlimited, unlimited, unlimited] : [mostKeys, mostNames, mostBytes]),
   ];
-  const reply = await servers.call(key, { send: client => client.run(list, [key], args), repeatable: true, timeout });
+  const reply = await servers.call(own, { send: client => client.run(list, keys, args), repeatable: true, whole: true, timeout });
   if (reply === null) return undefined;
   return contentsOf(servers, keyspace, query, reply as readonly Reply[], timeout);
 }

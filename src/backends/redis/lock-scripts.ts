@@ -27,16 +27,18 @@ return fence`);
  * Where a contender stands: {-1} where its record is gone, {0} where it holds, or {ms, predecessor} where another does,
  * ms being how long that one's record lives unless it is renewed.
  *
- * KEYS: queue. ARGV: what is before a member in its record's name, the member, ms that the queue is remembered.
+ * KEYS: queue, and what is before a member in its record's name. That is no key, and never there: so while the slot is
+ * on its way between two nodes of a cluster, neither says of a record on the other that it is gone.
+ * ARGV: the member, ms that the queue is remembered.
  */
 export const place: Script = script(`
 local function alive(prefix, member) return redis.call('EXISTS', prefix .. member) == 1 end
-local prefix, mine = ARGV[1], ARGV[2]
+local prefix, mine = KEYS[2], ARGV[1]
 if not redis.call('ZSCORE', KEYS[1], mine) or not alive(prefix, mine) then
   redis.call('ZREM', KEYS[1], mine)
   return { -1 }
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local rank = redis.call('ZRANK', KEYS[1], mine)
 while rank > 0 do
   rank = rank - 1
@@ -48,13 +50,13 @@ while rank > 0 do
 end
 return { 0 }`);
 
-/** The head of a queue: its member, value, fence and PTTL; nothing where nobody is there. KEYS and ARGV as of place. */
+/** The head of a queue: its member, value, fence and PTTL; nothing where nobody is there. KEYS as of place. */
 export const head: Script = script(`
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= '' then
-    local value = redis.call('GET', ARGV[1] .. member)
+    local value = redis.call('GET', KEYS[2] .. member)
     if value then
-      return { member, value, string.format('%.0f', redis.call('ZSCORE', KEYS[1], member)), math.max(1, redis.call('PTTL', ARGV[1] .. member)) }
+      return { member, value, string.format('%.0f', redis.call('ZSCORE', KEYS[1], member)), math.max(1, redis.call('PTTL', KEYS[2] .. member)) }
     end
   end
 end

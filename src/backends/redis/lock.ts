@@ -4,10 +4,11 @@
  * A contender wakes when the one right before it goes, so that a release wakes one and no more; by the server's notice,
  * or by a timer where that one's record ends unheard. It also looks when its own record was touched.
  */
-import { distinctUntilChanged, from, identity, Observable, switchMap, throwError, timeout } from 'rxjs';
+import { distinctUntilChanged, filter, from, identity, Observable, switchMap } from 'rxjs';
 import type { Grant, Holder, Session } from '../../driver.js';
 import { sameBytes } from '../../entry.js';
 import { KvError } from '../../errors.js';
+import { heardWithin } from '../../silence.js';
 import type { Argument, Client, Reply } from './client.js';
 import { backend, errorOf, failureOf, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
@@ -75,7 +76,8 @@ export class Locks {
     const prefix = keyspace.name(`${directory}/`);
     const { silence } = this.options;
     return this.looking$<Holder | undefined>(queue, silence, async watch => {
-      const reply = await servers.call(queue, { send: client => client.run(head, [queue], [prefix]), repeatable: true, timeout: patience });
+      const send = (client: Client): Promise<Reply> => client.run(head, [queue, prefix], []);
+      const reply = await servers.call(queue, { send, repeatable: true, whole: true, timeout: patience });
       watch(queue);
       if (reply === null) return { say: undefined };
       const [member, value, fence, left] = reply as readonly [Buffer, Buffer, Buffer, number];
@@ -92,8 +94,9 @@ export class Locks {
     const grant: Grant = { key, fence, session };
     let held = false;
     return this.looking$<Grant>(queue, Infinity, async watch => {
-      const args: Argument[] = [prefix, member, Math.max(memory, session.ttl * 2)];
-      const reply = await servers.call(queue, { send: client => client.run(place, [queue], args), repeatable: true, timeout: patience });
+      const args: Argument[] = [member, Math.max(memory, session.ttl * 2)];
+      const send = (client: Client): Promise<Reply> => client.run(place, [queue, prefix], args);
+      const reply = await servers.call(queue, { send, repeatable: true, whole: true, timeout: patience });
       const [left, before] = reply as readonly [number, Buffer | undefined];
       if (left < 0) throw gone(held);
       watch(prefix + member);
@@ -119,10 +122,10 @@ export class Locks {
   ): Observable<T> {
     return new Observable<T>(subscriber => {
       const { watches } = this.options;
-      const silent = (): KvError => new KvError('unavailable', `nothing heard for ${silence} ms`, { backend });
       let names = new Set<string>([queue]);
       let working = false;
       let wanted = false;
+      let failing = false;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const later = (ms: number): void => {
         clearTimeout(timer);
@@ -146,6 +149,7 @@ export class Locks {
             });
             if (subscriber.closed) return;
             names = watched;
+            failing = false;
             if ('say' in found) subscriber.next(found.say as T);
             if (found.again !== undefined) later(found.again);
           } catch (error) {
@@ -154,6 +158,7 @@ export class Locks {
               subscriber.error(known);
               return;
             }
+            failing = true;
             later(pauseAfterFailure);
           }
         }
@@ -163,7 +168,11 @@ export class Locks {
       subscriber.add(
         watches
           .watch$()
-          .pipe(silence === Infinity ? identity : timeout({ each: silence, with: () => throwError(silent) }))
+          .pipe(
+            // No signs of life: a loss, and what is heard while nothing can be read.
+            filter(({ type }) => type !== 'lost' && !(failing && type === 'alive')),
+            silence === Infinity ? identity : heardWithin(silence),
+          )
           .subscribe({
             next: notice => {
               if (concerns(notice, names)) wake();

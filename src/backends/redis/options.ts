@@ -122,7 +122,7 @@ function checkedSentinel(given: SentinelOptions): SentinelOptions {
 function natMapOf(given: Readonly<Record<string, string>> | undefined, told: boolean): ReadonlyMap<string, string> {
   if (given === undefined) return new Map();
   if (!told) throw invalid(`natMap of ${where} is for sentinel and cluster, who tell addresses`);
-  if (typeof given !== 'object' || given === null) throw invalid(`natMap of ${where} is an object of addresses`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid(`natMap of ${where} is an object of addresses`);
   return new Map(Object.entries(given).map(([from, to]) => [from, hostsOf(to, usualPort, `natMap of ${where}`)[0] as string]));
 }
 

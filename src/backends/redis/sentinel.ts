@@ -1,6 +1,7 @@
 /** Sentinels: who is master now. Any of them that answers will do. */
 import type { Auth } from '../../auth.js';
 import { type Client, openClient, type Reply } from './client.js';
+import { credentialsOf } from './credentials.js';
 import type { Settings } from './options.js';
 
 export interface SentinelQuery extends Pick<Settings, 'hosts' | 'tls' | 'natMap'> {
@@ -47,7 +48,7 @@ async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery
   let client: Client | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    const credentials = auth === undefined ? undefined : await passwordOf(auth);
+    const credentials = await credentialsOf(auth);
     client = await openClient({ host, tls, credentials, patience });
     const asked = client;
     timer = setTimeout(() => asked.close(), patience);
@@ -59,9 +60,4 @@ async function ask(host: string, { tls, sentinel, patience }: Omit<SentinelQuery
     clearTimeout(timer);
     client?.close();
   }
-}
-
-async function passwordOf(auth: Auth): Promise<{ username?: string; password: string }> {
-  if (!('token' in auth)) return auth;
-  return { password: typeof auth.token === 'function' ? await auth.token() : auth.token };
 }

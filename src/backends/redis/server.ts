@@ -19,6 +19,8 @@ export interface Request<T> {
   readonly timeout: number;
   /** Not to be tried again here: another server may have what is asked for by then. */
   readonly once?: boolean;
+  /** Concerns more than the keys that it names: of a slot that is on its way between two nodes neither has all. */
+  readonly whole?: boolean;
   /** The caller gives up by itself, and tells so ({@link Server.suspect}): no clock is set here. */
   readonly timed?: boolean;
 }

@@ -1,7 +1,8 @@
 /** Servers: where the keys of a store are, be that one server or the masters of a cluster. */
 import { closedError } from '../../running.js';
-import { type Client, type Credentials, openClient } from './client.js';
+import { type Client, openClient } from './client.js';
 import { Cluster } from './cluster.js';
+import { credentialsOf } from './credentials.js';
 import { backend, failureOf } from './errors.js';
 import type { Settings } from './options.js';
 import { get, list, read, type Script } from './scripts.js';
@@ -81,14 +82,14 @@ class Single implements Servers {
 
 /** A connection, with credentials asked for anew; once more where they are refused and may have changed. */
 export async function opened(
-  { tls, auth, database }: Pick<Settings, 'tls' | 'auth' | 'database'>,
+  { tls, auth, database, cluster }: Pick<Settings, 'tls' | 'auth' | 'database' | 'cluster'>,
   host: string,
   patience: number,
 ): Promise<Client> {
   for (let attempt = 1; ; attempt++) {
     const credentials = await credentialsOf(auth);
     try {
-      const client = await openClient({ host, tls, credentials, database, patience });
+      const client = await openClient({ host, tls, credentials, database, cluster, patience });
       // Before the first call, so that it needs no second trip; who may not do so takes one.
       for (const { source } of known) client.call('SCRIPT', 'LOAD', source).catch(() => undefined);
       return client;
@@ -97,10 +98,4 @@ export async function opened(
       if (!changing || attempt === 2 || failureOf(error).code !== 'denied') throw error;
     }
   }
-}
-
-async function credentialsOf(auth: Settings['auth']): Promise<Credentials | undefined> {
-  if (auth === undefined) return undefined;
-  if (!('token' in auth)) return auth;
-  return { password: typeof auth.token === 'function' ? await auth.token() : auth.token };
 }

@@ -38,8 +38,6 @@ export class Watches {
   private beating: Subscription | undefined;
   private meeting: Promise<void> | undefined;
   private told = false;
-  /** `performance.now()` of the last beat. */
-  private beatAt = 0;
 
   constructor(options: WatchesOptions) {
     this.options = options;
@@ -147,15 +145,15 @@ export class Watches {
 
   private beat(): void {
     const { silence } = this.options;
-    const since = this.beatAt;
-    this.beatAt = performance.now();
     const late = (hub: Hub): boolean => hub.armed && performance.now() - hub.heardAt > silence / 2;
     const hubs = [...this.hubs.values()];
     // After a blocked event loop this timer is due before the sockets have been read: one more turn for them.
     if (hubs.some(late)) this.beating?.add(timer(0).subscribe(() => hubs.filter(late).forEach(hub => hub.drop())));
-    else if (this.told && hubs.every(hub => hub.heardAt >= since)) this.tell({ type: 'alive' });
-    // A lost connection is told by itself.
-    for (const hub of hubs) hub.ping().catch(() => undefined);
+    Promise.all(hubs.map(async hub => hub.ping())).then(
+      () => this.told && this.tell({ type: 'alive' }),
+      // A lost connection is told by itself.
+      () => undefined,
+    );
     this.meet();
   }
 }

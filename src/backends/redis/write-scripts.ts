@@ -162,6 +162,8 @@ local function write()
       if op.revision >= revision then revision = op.revision + 1 end
     end
   end
+  -- The clock stands still in a script, and a deletion takes with it what the key's revision was.
+  now = revision + 1
   local answer = { 0 }
   for i, op in ipairs(ops) do
     if op.kind == 'put' then

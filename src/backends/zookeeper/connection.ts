@@ -99,7 +99,8 @@ export function connectionClass(stock: Package): ConnectionClass {
         this.tether.after(farewell, () => socket.destroy());
       } else {
         this.tether.stop();
-        if (socket === undefined || socket.destroyed) process.nextTick(() => this.finish(code.connectionLoss));
+        if (socket === undefined) process.nextTick(() => this.finish(code.connectionLoss));
+        // One that is on its way out has yet to say so, and that is the end; an end before it would be no end.
         else socket.destroy();
       }
     }
