@@ -25,7 +25,7 @@ import { inspect, type Inspection, lmdb } from '../../../src/backends/lmdb/index
 import { refused, until } from '../../../src/conformance/waiting.js';
 import { Folders } from './folders.js';
 import { type Line, Processes } from './processes.js';
-import { claimFor, put, putMany, remove, Tables } from './tables.js';
+import { claimFor, fillWithOldSchema, put, putMany, remove, Tables } from './tables.js';
 
 const folders = new Folders();
 const tables = new Tables();
@@ -97,7 +97,7 @@ describe('a folder in good health', () => {
         transaction: expect.any(Number),
       },
       contents: {
-        schema: 1,
+        schema: 2,
         revision: inspection.contents?.revision,
         compacted: 0n,
         entries: 2,
@@ -264,6 +264,15 @@ describe('a folder of something else', () => {
     const table = await tables.open(path);
     await claimFor(table, 200);
     expect(await inspect(path)).toMatchObject({ verdict: 'newer', problems: [{ remedy: 'upgrade rxkv' }] });
+  });
+
+  test('is older where an older version of rxkv made it, also after this one was refused it', async () => {
+    const path = folders.fresh();
+    await fillWithOldSchema(path);
+    const expected = { verdict: 'older', problems: [{ wrong: expect.stringContaining('(schema 1, this one knows 2)') }] };
+    expect(await inspect(path)).toMatchObject(expected);
+    await refused(() => tables.open(path), 'unsupported', 'opening it');
+    expect(await inspect(path)).toMatchObject(expected);
   });
 });
 

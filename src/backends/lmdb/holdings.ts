@@ -28,28 +28,37 @@ export interface Contender {
 export type Queue = [Contender, ...Contender[]];
 
 /** The databases that a folder of rxkv has. */
-export const databases = ['rows', 'log', 'expiries', 'owned', 'sessions', 'meta'] as const;
+export const databases = ['rows', 'log', 'expiries', 'owned', 'sessions'] as const;
 
 export type Trees = Readonly<Record<(typeof databases)[number], Tree>>;
 
-// In the database meta lmdb puts a version of 8 bytes before each value.
+/** The records of ours in the root, beside the databases. */
+export const records: readonly string[] = [headKey, schemaKey];
+
+/** Their values, by name. */
+export type Records = ReadonlyMap<string, Buffer>;
+
+// In the root lmdb puts a version of 8 bytes before each value.
 const versionBytes = 8;
 const headBytes = 24;
 const rowBytes = 25;
 const sessionBytes = 16;
 
-/** Where the store stands, and in which layout it is. */
-export function positionOf(survey: Survey, meta: Tree): { readonly head: Head; readonly schema: number | undefined } {
-  let head: Head | undefined;
-  let schema: number | undefined;
-  survey.walk(meta, ({ key, value }) => {
-    const name = key.toString('utf8');
-    if (name === schemaKey) schema = value[versionBytes];
-    if (name === headKey && value.length === versionBytes + headBytes) head = decodeHead(copyOf(value.subarray(versionBytes)));
-  });
-  if (head !== undefined && isPosition(head)) return { head, schema };
-  survey.fault(`${meta.name} does not say how far the store is`);
-  return { head: { revision: 0, compacted: 0, commits: 0 }, schema };
+/** In which layout the store is; undefined where that is not said. */
+export function schemaOf(written: Records): number | undefined {
+  return written.get(schemaKey)?.[versionBytes];
+}
+
+/** Where the store stands. */
+export function headOf(survey: Survey, written: Records): Head {
+  const value = written.get(headKey);
+  if (value?.length === versionBytes + headBytes) {
+    const head = decodeHead(copyOf(value.subarray(versionBytes)));
+    // The version is what the next commit is conditional on.
+    if (isPosition(head) && versionOf(value) === head.commits) return head;
+  }
+  survey.fault('it does not say how far the store is');
+  return { revision: 0, compacted: 0, commits: 0 };
 }
 
 /** Reads all but the position; what is wrong is in the survey then. */
@@ -172,6 +181,11 @@ function contenderOf({ key, created, session }: Row): Contender | undefined {
   return lock === undefined || contender === undefined
     ? undefined
     : { root: key.slice(0, at), lock: decodeSegment(lock), created, session };
+}
+
+/** In the order of bytes of this machine, as numbers of LMDB are. */
+function versionOf(value: Buffer): number {
+  return new Float64Array(copyOf(value.subarray(0, versionBytes)).buffer)[0] as number;
 }
 
 function isPosition({ revision, compacted, commits }: Head): boolean {

@@ -8,8 +8,10 @@
  * | expiries | expires (f64), key | nothing |
  * | owned | hash of the session id (8 bytes), key | nothing |
  * | sessions | UTF-8 of the id | ttl, deadline (f64), UTF-8 of the boot |
- * | meta | `head` | revision, compacted, commits (each f64) |
- * | meta | `schema` | one byte, as in `schema.ts` |
+ * | the root, which lists these | `rxkv/head` | revision, compacted, commits (each f64) |
+ * | | `rxkv/schema` | one byte, as in `schema.ts` |
+ *
+ * Before each value of the root `lmdb` puts a version of 8 bytes; that of the head is its commits.
  *
  * Numbers are big-endian: as keys they sort as they count, since none is negative. LMDB's keys end at 1978
  * bytes; with the 8 bytes before it in an index, a key of ours at 1970.
@@ -167,8 +169,8 @@ export interface Head {
   readonly commits: number;
 }
 
-export const headKey = 'head';
-export const schemaKey = 'schema';
+export const headKey = 'rxkv/head';
+export const schemaKey = 'rxkv/schema';
 
 export function encodeHead({ revision, compacted, commits }: Head): Buffer {
   const bytes = Buffer.allocUnsafe(24);

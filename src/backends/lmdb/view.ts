@@ -90,6 +90,6 @@ export class ClientView implements View {
 
 /** Where the state that is being read stands. */
 export function headOf(client: Client): Head {
-  const bytes = client.meta.getBinaryFast(headKey);
+  const bytes = client.root.getBinaryFast(headKey);
   return bytes === undefined ? { revision: 0, compacted: 0, commits: 0 } : decodeHead(bytes);
 }

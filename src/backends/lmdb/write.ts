@@ -63,7 +63,7 @@ export function carryOut(client: Client, { after, steps, grown, trimmed }: Plan)
   }
   for (const { last, group } of grown) client.log.put(last, group);
   for (const record of trimmed) client.log.remove(record);
-  client.meta.put(headKey, encodeHead(after), after.commits);
+  client.root.put(headKey, encodeHead(after), after.commits);
 }
 
 function putRow(client: Client, { key, expires, session }: Row, before: Row | undefined, bytes: Uint8Array): void {
