@@ -1,7 +1,7 @@
 /** Tables for specs: opened in a folder of their own, and written to in single transactions. */
 import { open } from 'lmdb';
 import { openTable, type TableOptions } from '../../../src/backends/lmdb/table.js';
-import { decodeHead, encodeHead, encodeSession, headKey, schemaKey } from '../../../src/backends/lmdb/layout.js';
+import { decodeHead, encodeHead, encodeSession, headBytes, headKey, schemaKey } from '../../../src/backends/lmdb/layout.js';
 import type { Batch, Logged, LogRecord, Row, SessionRow, Table, View, Write } from '../../../src/backends/local/table.js';
 
 /** All tables of one spec file: `const tables = new Tables(); afterEach(() => tables.end());` */
@@ -84,8 +84,9 @@ export function intrude(table: Table, session?: SessionRow): void {
   const settings = { encoding: 'binary', keyEncoding: 'binary' };
   const sessions = native.openDB('rxkv/sessions', settings);
   native.transactionSync(() => {
-    const head = decodeHead(native.getBinary(headKey));
-    void native.put(headKey, encodeHead({ ...head, commits: head.commits + 1 }), head.commits + 1);
+    const bytes = native.getBinary(headKey);
+    const head = decodeHead(bytes);
+    void native.put(headKey, encodeHead({ ...head, commits: head.commits + 1 }, bytes.subarray(headBytes)), head.commits + 1);
     if (session !== undefined) void sessions.put(Buffer.from(session.id), encodeSession(session));
   });
 }

@@ -8,7 +8,7 @@
  * | expiries | expires (f64), key | nothing |
  * | owned | hash of the session id (8 bytes), key | nothing |
  * | sessions | UTF-8 of the id | ttl, deadline (f64), UTF-8 of the boot |
- * | the root, which lists these | `rxkv/head` | revision, compacted, commits (each f64) |
+ * | the root, which lists these | `rxkv/head` | revision, compacted, commits (each f64), the last transactions as in a record of the log |
  * | | `rxkv/schema` | one byte, as in `schema.ts` |
  *
  * Before each value of the root `lmdb` puts a version of 8 bytes; that of the head is its commits.
@@ -172,11 +172,15 @@ export interface Head {
 export const headKey = 'rxkv/head';
 export const schemaKey = 'rxkv/schema';
 
-export function encodeHead({ revision, compacted, commits }: Head): Buffer {
-  const bytes = Buffer.allocUnsafe(24);
+/** The tail of the log begins here. */
+export const headBytes = 24;
+
+export function encodeHead({ revision, compacted, commits }: Head, tail: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(headBytes + tail.length);
   bytes.writeDoubleBE(revision, 0);
   bytes.writeDoubleBE(compacted, 8);
   bytes.writeDoubleBE(commits, 16);
+  bytes.set(tail, headBytes);
   return bytes;
 }
 

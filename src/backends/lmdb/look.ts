@@ -5,7 +5,7 @@ import { alive } from '../local/row.js';
 import { dataFile } from './client.js';
 import { bootId, monotonic, wall } from './clock.js';
 import { surveyFreeList } from './free-list.js';
-import { databases, headOf, type Holdings, holdingsOf, queuesOf, type Records, records, schemaOf, type Trees } from './holdings.js';
+import { databases, type Holdings, holdingsOf, positionOf, queuesOf, type Records, records, schemaOf, type Trees } from './holdings.js';
 import type { InspectedContents, InspectedFile, InspectedProblem, Inspection, InspectionVerdict } from './inspection.js';
 import { format, type Meta, newestMeta, newestTransaction } from './meta.js';
 import { oldPosition, oldSchema, otherSchema, remedyFor, schema as ours } from './schema.js';
@@ -120,12 +120,12 @@ function readContents(survey: Survey, { trees, written, old, others }: Root, nam
     const problems = [{ wrong: `${name} ${otherSchema(schema)}`, remedy: remedyFor(schema) }];
     return { verdict: schema > ours ? 'newer' : 'older', problems };
   }
-  const head = headOf(survey, written);
+  const position = positionOf(survey, written);
   const missing = databases.filter(each => trees[each] === undefined);
   for (const each of missing) survey.fault(`the database rxkv/${each} is missing`);
   if (schema !== ours) survey.fault('it does not say which layout it has');
   if (missing.length > 0 || schema !== ours) return { verdict: 'damaged', problems: [] };
-  return { verdict: 'healthy', problems: [], contents: contentsOf(schema, holdingsOf(survey, trees as Trees, head)) };
+  return { verdict: 'healthy', problems: [], contents: contentsOf(schema, holdingsOf(survey, trees as Trees, position)) };
 }
 
 function contentsOf(schema: number, holdings: Holdings): InspectedContents {

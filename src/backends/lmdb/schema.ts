@@ -2,6 +2,7 @@
 import { KvError } from '../../errors.js';
 import type { Client } from './client.js';
 import { encodeHead, headKey, schemaKey } from './layout.js';
+import { noTail } from './log.js';
 import { headOf } from './view.js';
 
 /** Of `layout.ts`; goes up with every change that an older version would misread, or that misreads an older one. */
@@ -41,7 +42,7 @@ function isNewer(version: number | undefined): boolean {
 function begin(client: Client): void {
   if (found(client) !== undefined) return;
   const head = { ...headOf(client), commits: 1 };
-  client.root.put(headKey, encodeHead(head), head.commits);
+  client.root.put(headKey, encodeHead(head, noTail), head.commits);
   client.root.put(schemaKey, new Uint8Array([schema]));
 }
 

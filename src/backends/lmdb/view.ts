@@ -1,8 +1,20 @@
 /** A view: one committed state of the folder, read straight from the memory that LMDB maps. */
 import type { LogRecord, ReadRow, Row, SessionRow, View } from '../local/table.js';
 import type { Client } from './client.js';
-import { asBuffer, decodeHead, decodeRow, decodeSession, fits, type Head, hashOf, headersOnly, headKey, rowOf } from './layout.js';
-import { decodeGroup } from './log.js';
+import {
+  asBuffer,
+  decodeHead,
+  decodeRow,
+  decodeSession,
+  fits,
+  type Head,
+  hashOf,
+  headBytes,
+  headersOnly,
+  headKey,
+  rowOf,
+} from './layout.js';
+import { countOf, decodeGroup, noTail } from './log.js';
 
 /**
  * The state that the client's current read transaction sees (inside of a write transaction: that one's). Good until
@@ -42,9 +54,18 @@ export class ClientView implements View {
   }
 
   *log(after: number): Iterable<LogRecord> {
-    for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
-      for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
+    const tail = this.tail();
+    if (after < this.head - countOf(tail)) {
+      for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
+        for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
+      }
     }
+    for (const record of decodeGroup(this.head, tail)) if (record.revision > after) yield record;
+  }
+
+  /** A copy of the tail of the log. */
+  tail(): Uint8Array<ArrayBuffer> {
+    return this.client.root.getBinary(headKey)?.subarray(headBytes) ?? noTail;
   }
 
   /** Records of the log that end at or before the revision, oldest first. */
