@@ -120,6 +120,12 @@ interface Raw {
   put(key: Buffer, value: Uint8Array, version?: number): Promise<unknown>;
 }
 
+/** The last revision of each record in the database of the log. */
+export function logRecords(table: Table): number[] {
+  const log = (table.native as Native).openDB('rxkv/log', { encoding: 'binary', keyEncoding: 'binary' });
+  return [...log.getKeys({ start: Buffer.alloc(8) })].map(key => (key as Buffer).readDoubleBE(0));
+}
+
 /** What is wrong between rows, log and indexes; [] in a table that is whole. */
 export function faults(table: Table): string[] {
   const view = table.view();

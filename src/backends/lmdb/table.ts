@@ -109,7 +109,7 @@ class DiskTable implements Table {
 
   /** Writes if nobody else has by then; whether it came to that. */
   private async writeUnlessLate(decide: (view: ClientView) => Plan | undefined): Promise<boolean> {
-    const plan = this.checked(decide(this.newest()));
+    const plan = this.checked(decide(this.newest(true)));
     if (plan === undefined) return true;
     const { client } = this;
     try {
@@ -129,7 +129,7 @@ class DiskTable implements Table {
     try {
       client.transactionSync(() => {
         try {
-          const plan = this.checked(decide(new ClientView(client)));
+          const plan = this.checked(decide(new ClientView(client, true)));
           if (plan !== undefined) carryOut(client, plan);
         } catch (reason) {
           // Nothing is written yet, so an empty transaction is what remains.
@@ -149,11 +149,11 @@ class DiskTable implements Table {
     return plan;
   }
 
-  private newest(): ClientView {
+  private newest(writing?: boolean): ClientView {
     this.assertOpen();
     try {
       this.client.refresh();
-      return new ClientView(this.client);
+      return new ClientView(this.client, writing);
     } catch (error) {
       throw translated(error, this.path);
     }

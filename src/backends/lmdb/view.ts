@@ -23,10 +23,23 @@ import { countOf, decodeGroup, noTail } from './log.js';
 export class ClientView implements View {
   readonly position: Head;
   private readonly client: Client;
+  private known: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(client: Client) {
+  /** @param writing  to be written on: then the tail is needed as well, and read at once */
+  constructor(client: Client, writing: boolean = false) {
     this.client = client;
-    this.position = headOf(client);
+    if (!writing) {
+      this.position = headOf(client);
+      return;
+    }
+    const bytes = client.root.getBinary(headKey);
+    this.position = bytes === undefined ? beginning : decodeHead(bytes);
+    this.known = tailOf(bytes);
+  }
+
+  /** Of the log: its last transactions as a group, which may be none. */
+  get tail(): Uint8Array<ArrayBuffer> {
+    return (this.known ??= tailOf(this.client.root.getBinary(headKey)));
   }
 
   get head(): number {
@@ -54,18 +67,13 @@ export class ClientView implements View {
   }
 
   *log(after: number): Iterable<LogRecord> {
-    const tail = this.tail();
+    const { tail } = this;
     if (after < this.head - countOf(tail)) {
       for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
         for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
       }
     }
     for (const record of decodeGroup(this.head, tail)) if (record.revision > after) yield record;
-  }
-
-  /** A copy of the tail of the log. */
-  tail(): Uint8Array<ArrayBuffer> {
-    return this.client.root.getBinary(headKey)?.subarray(headBytes) ?? noTail;
   }
 
   /** Records of the log that end at or before the revision, oldest first. */
@@ -109,8 +117,14 @@ export class ClientView implements View {
   }
 }
 
+function tailOf(bytes: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
+  return bytes?.subarray(headBytes) ?? noTail;
+}
+
+const beginning: Head = { revision: 0, compacted: 0, commits: 0 };
+
 /** Where the state that is being read stands. */
 export function headOf(client: Client): Head {
   const bytes = client.root.getBinaryFast(headKey);
-  return bytes === undefined ? { revision: 0, compacted: 0, commits: 0 } : decodeHead(bytes);
+  return bytes === undefined ? beginning : decodeHead(bytes);
 }

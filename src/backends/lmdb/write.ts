@@ -43,7 +43,7 @@ export function planOf(batch: Batch, view: ClientView, history: number): Plan {
   const before = view.position;
   const steps = batch.writes.map(write => ({ write, bytes: encoded(write) }));
   const revision = revisionAfter(batch.log, before.revision);
-  const { grown, tail } = growthOf(view.tail(), before.revision, batch.log, history / tails);
+  const { grown, tail } = growthOf(view.tail, before.revision, batch.log, history / tails);
   const over = revision - history - before.compacted;
   const trimmed = over <= Math.min(slack, history / 4) ? [] : view.logged(revision - history, mostTrimmed + grown.length);
   return { batch, before, after: after(before, revision, trimmed), steps, grown, tail, trimmed };
@@ -54,7 +54,7 @@ export function compaction(view: ClientView, most: number): Plan {
   const before = view.position;
   const trimmed = view.logged(before.revision, most);
   const plan = { batch: { writes: [], log: [] }, before, steps: [], grown: [], trimmed };
-  if (trimmed.length === most) return { ...plan, after: after(before, before.revision, trimmed), tail: view.tail() };
+  if (trimmed.length === most) return { ...plan, after: after(before, before.revision, trimmed), tail: view.tail };
   // Nothing older is left, so the tail goes as well.
   return { ...plan, after: after(before, before.revision, [before.revision]), tail: noTail };
 }
