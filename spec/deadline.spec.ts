@@ -3,7 +3,10 @@ import { Deadlines } from '../src/deadline.js';
 import { KvError } from '../src/errors.js';
 
 beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 function race<T>(deadlines: Deadlines, work: Promise<T>, timeout: number, signal?: AbortSignal): Promise<T> {
   return deadlines.race(work, { timeout, ...(signal === undefined ? {} : { signal }) }, 'put', { backend: 'test', outcome: 'unknown' });
@@ -36,10 +39,19 @@ describe('a deadline', () => {
     expect(settled).toEqual([1000, 2000, 3000]);
   });
 
-  test('leaves no timer once everything has settled', async () => {
+  test('keeps no process alive once everything has settled, and leaves no timer in the end', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout');
     const deadlines = new Deadlines();
     await expect(race(deadlines, Promise.resolve(1), 1000)).resolves.toBe(1);
     await expect(race(deadlines, Promise.reject(new Error('no')), 1000)).rejects.toThrow('no');
+    expect(set).toHaveBeenCalledOnce();
+    const timer = set.mock.results[0]?.value as NodeJS.Timeout;
+    expect(timer.hasRef()).toBe(false);
+    const settled = vi.fn();
+    race(deadlines, never, 1000).catch(settled);
+    expect(timer.hasRef()).toBe(true);
+    await vi.advanceTimersByTimeAsync(1020);
+    expect(settled).toHaveBeenCalledOnce();
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -56,11 +68,13 @@ describe('a deadline', () => {
   });
 
   test('an aborted signal rejects at once, with its reason as the cause', async () => {
+    const set = vi.spyOn(globalThis, 'setTimeout');
     const controller = new AbortController();
     const answer = race(new Deadlines(), never, 1000, controller.signal);
     controller.abort('enough');
     await expect(answer).rejects.toMatchObject({ code: 'aborted', cause: 'enough', outcome: 'unknown' });
-    expect(vi.getTimerCount()).toBe(0);
+    const timer = set.mock.results[0]?.value as NodeJS.Timeout;
+    expect(timer.hasRef()).toBe(false);
   });
 
   test('what is given up is told so first, once, and what answers in time never', async () => {

@@ -2,12 +2,16 @@
  * Deadlines: many promises that must settle in time, on one timer.
  *
  * A timer and an AbortController for each call cost more than an embedded read does; here a call takes its place at the
- * end of a list, and the timer looks through all of it when the first of them may be due.
+ * end of a list, and the timer looks through all of it when the first of them may be due. The timer outlives the calls, since
+ * to set it and drop it again for each is most of what a deadline costs a lone one; without calls it keeps no process alive.
  */
 import { KvError, type KvErrorDetail } from './errors.js';
 
 /** ms: how much later than its deadline a call may be given up. */
 const grain = 10;
+
+/** A timer where it can be told whether to keep the process alive; those of a browser never do. */
+type Timer = ReturnType<typeof setTimeout> & { ref?(): void; unref?(): void };
 
 interface Pending {
   /** `performance.now()` of its deadline. */
@@ -21,7 +25,7 @@ interface Pending {
 export class Deadlines {
   // No Set: with additions and removals in turn it makes itself a new table every few calls.
   private readonly pending: Pending[] = [];
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timer: Timer | undefined;
   private armedFor = Infinity;
 
   /**
@@ -67,6 +71,7 @@ export class Deadlines {
     const pending: Pending = { due: performance.now() + timeout, expire, at: this.pending.length };
     this.pending.push(pending);
     if (pending.due < this.armedFor) this.arm(pending.due, timeout);
+    else if (pending.at === 0) this.timer?.ref?.();
     return () => this.leave(pending);
   }
 
@@ -92,7 +97,7 @@ export class Deadlines {
       this.pending[at] = last;
       last.at = at;
     }
-    if (this.pending.length === 0) this.disarm();
+    if (this.pending.length === 0) this.timer?.unref?.();
   }
 
   private arm(due: number, delay: number): void {

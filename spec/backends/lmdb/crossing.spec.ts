@@ -1,5 +1,5 @@
 /** Those who open a folder and those who write to it, who must not be at it together: LMDB would undo what is written. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Crossing } from '../../../src/backends/lmdb/crossing.js';
@@ -100,6 +100,30 @@ describe('a crossing', () => {
       ),
     ).toBe('written');
     expect(marks(path)).toEqual(['writing']);
+  });
+
+  test("a writer that is stopped is in nobody's way, and still is one once it goes on", async () => {
+    const path = folders.fresh();
+    const other = processes.start('opener.mjs', { path: folders.fresh() });
+    await other.next('opened');
+    const start = readFileSync(`/proc/${other.pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[19];
+    mkdirSync(join(path, 'marks'));
+    writeFileSync(join(path, 'marks', `writing.${other.pid}.${start}.0.1`), '');
+    other.signal('SIGSTOP');
+    const crossing = new Crossing(path);
+    await until(async () => (await crossing.open(async () => 'opened').catch(() => undefined)) === 'opened', 'the opening');
+    other.signal('SIGCONT');
+    await until(
+      () =>
+        crossing
+          .open(async () => undefined)
+          .then(
+            () => false,
+            () => true,
+          ),
+      'the writer to be waited for again',
+    );
+    crossing.end();
   });
 
   test('a writer that does not get done is an error that names it, and not waited for any longer', async () => {

@@ -25,7 +25,9 @@ import { inspect, type Inspection, lmdb } from '../../../src/backends/lmdb/index
 import { refused, until } from '../../../src/conformance/waiting.js';
 import { Folders } from './folders.js';
 import { type Line, Processes } from './processes.js';
-import { claimFor, put, putMany, remove, Tables } from './tables.js';
+import { headBytes, headKey } from '../../../src/backends/lmdb/layout.js';
+import { noTail } from '../../../src/backends/lmdb/log.js';
+import { claimFor, fillWithOldSchema, put, putMany, remove, Tables } from './tables.js';
 
 const folders = new Folders();
 const tables = new Tables();
@@ -102,7 +104,7 @@ describe('a folder in good health', () => {
         transaction: expect.any(Number),
       },
       contents: {
-        schema: 1,
+        schema: 2,
         revision: inspection.contents?.revision,
         compacted: 0n,
         entries: 2,
@@ -271,6 +273,15 @@ describe('a folder of something else', () => {
     await claimFor(table, 200);
     expect(await inspect(path)).toMatchObject({ verdict: 'newer', problems: [{ remedy: 'upgrade rxkv' }] });
   });
+
+  test('is older where an older version of rxkv made it, also after this one was refused it', async () => {
+    const path = folders.fresh();
+    await fillWithOldSchema(path);
+    const expected = { verdict: 'older', problems: [{ wrong: expect.stringContaining('(schema 1, this one knows 2)') }] };
+    expect(await inspect(path)).toMatchObject(expected);
+    await refused(() => tables.open(path), 'unsupported', 'opening it');
+    expect(await inspect(path)).toMatchObject(expected);
+  });
 });
 
 describe('a database that is damaged', () => {
@@ -349,6 +360,29 @@ describe('a database that is damaged', () => {
       const spoilt = environment.openDB(name, { encoding: 'binary', keyEncoding: 'binary' });
       const last = [...spoilt.getKeys({ start: Buffer.from([0]) })].at(-1);
       await spoilt.remove(last as Buffer);
+      await environment.close();
+      const inspection = await inspect(path);
+      expect(inspection.verdict).toBe('damaged');
+      expect(wrong(inspection).join('\n')).toContain(words);
+    }
+  });
+
+  test('in the last transactions of its log, or in what its next commit depends on, is found so', async () => {
+    type Spoil = (bytes: Buffer, version: number) => [bytes: Buffer, version: number];
+    const spoilers: [Spoil, string][] = [
+      [(bytes, version) => [bytes.subarray(0, headBytes), version], 'does not say how far the store is'],
+      [(bytes, version) => [Buffer.concat([bytes.subarray(0, headBytes), noTail]), version], 'rxkv/log ends at revision'],
+      [(bytes, version) => [bytes.fill(0xff, headBytes + 4), version], 'does not say how far the store is'],
+      [(bytes, version) => [bytes, version + 1], 'does not say how far the store is'],
+    ];
+    for (const [spoil, words] of spoilers) {
+      const path = await database();
+      const table = await tables.open(path);
+      await put(table, { last: 'z' });
+      await table.close();
+      const environment = open({ path, noSubdir: false, maxDbs: 12, encoding: 'binary', keyEncoding: 'binary', useVersions: true });
+      const { value, version } = environment.getEntry(Buffer.from(headKey)) as { value: Buffer; version: number };
+      await environment.put(Buffer.from(headKey), ...spoil(Buffer.from(value), version));
       await environment.close();
       const inspection = await inspect(path);
       expect(inspection.verdict).toBe('damaged');

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { Folders } from './folders.js';
-import { faults, put, putMany, remove, Tables } from './tables.js';
+import { faults, logRecords, put, putMany, remove, Tables } from './tables.js';
 
 const folders = new Folders();
 const tables = new Tables();
@@ -68,6 +68,40 @@ describe('the log of an LMDB table', () => {
     expect(head - compacted).toBeGreaterThanOrEqual(10);
     expect(head - compacted).toBeLessThanOrEqual(13);
     expect(faults(table)).toEqual([]);
+  });
+
+  test('keeps its last transactions with the position of the store, and makes a record of those that fill it', async () => {
+    const table = await tables.open(folders.fresh());
+    for (let i = 0; i < 10; i++) await put(table, { [`key${i}`]: '1' });
+    expect(logRecords(table)).toEqual([]);
+    for (let i = 0; i < 500; i++) await put(table, { [`key${i % 7}`]: `${i}` });
+    // 11 bytes each, of which 1900 are kept there.
+    expect(logRecords(table).length).toBeGreaterThan(1);
+    expect(logRecords(table).length).toBeLessThan(6);
+    const revisions = Array.from({ length: 510 }, (_, i) => i + 1);
+    for (const after of [0, 5, ...logRecords(table), 508, 509, 510]) {
+      expect([...table.view().log(after)].map(({ revision }) => revision)).toEqual(revisions.slice(after));
+    }
+    expect(faults(table)).toEqual([]);
+  });
+
+  test('tells the same whatever the sizes of what was written, and however much of it is forgotten', async () => {
+    const sizes = [1, 1, 150, 1, 30, 400, 2, 1, 1, 90, 1];
+    for (const history of [1, 20, 400, 100_000]) {
+      const table = await tables.open(folders.fresh(), { history });
+      for (const [i, size] of sizes.entries()) {
+        await putMany(table, size);
+        if (i === 6) await table.compact();
+        const { head, compacted } = table.view();
+        expect(head - compacted).toBeGreaterThanOrEqual(i === 6 ? 0 : Math.min(history, size));
+        for (const after of [compacted, Math.max(compacted, head - 1), head]) {
+          expect([...table.view().log(after)].map(({ revision }) => revision)).toEqual(
+            Array.from({ length: head - after }, (_, index) => after + 1 + index),
+          );
+        }
+        expect(faults(table)).toEqual([]);
+      }
+    }
   });
 
   test('compact() forgets all of it, and goes on from there', async () => {

@@ -14,9 +14,55 @@ afterEach(async () => {
   folders.end();
 });
 
-function leave(bytes: number): void {
-  vi.spyOn(fs, 'statfsSync').mockReturnValue({ bavail: Math.floor(bytes / 4096), bsize: 4096 } as StatsFs & fs.BigIntStatsFs);
+/** Has the disk leave that much, at a time at which nothing holds that was read before; how often it is asked. */
+function leave(bytes: number): () => number {
+  const later = performance.now() + 60_000;
+  vi.spyOn(performance, 'now').mockReturnValue(later);
+  const asked = vi.spyOn(fs, 'statfsSync');
+  asked.mockReturnValue({ bavail: Math.floor(bytes / 4096), bsize: 4096 } as StatsFs & fs.BigIntStatsFs);
+  asked.mockClear();
+  return () => asked.mock.calls.length;
 }
+
+describe('a disk with plenty of room', () => {
+  /** How often the disk is asked on the way of a put, and then how often until the put is there. */
+  async function asking(asked: () => number, writing: () => Promise<void>): Promise<[before: number, meanwhile: number]> {
+    const [count, written] = [asked(), writing()];
+    const before = asked() - count;
+    await written;
+    return [before, asked() - count - before];
+  }
+
+  test('is asked while the batch before is under way, and not again for the next', async () => {
+    const table = await tables.open(folders.fresh());
+    const asked = leave(1024 * MiB);
+    const found = [];
+    for (const value of ['1', '2', '3', '4']) found.push(await asking(asked, () => put(table, { a: value })));
+    // The first follows none, so nobody knows that there will be a second.
+    expect(found).toEqual([
+      [1, 0],
+      [1, 1],
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  test('is asked again when some time has passed', async () => {
+    const table = await tables.open(folders.fresh());
+    const asked = leave(1024 * MiB);
+    for (const value of ['1', '2', '3']) await put(table, { a: value });
+    vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 11);
+    expect(await asking(asked, () => put(table, { a: '4' }))).toEqual([1, 0]);
+  });
+
+  test('is asked again when what the batch before may have taken leaves less than plenty', async () => {
+    const table = await tables.open(folders.fresh());
+    const asked = leave(300 * MiB);
+    for (const value of ['1', '2', '3']) await put(table, { a: value });
+    expect(await asking(asked, () => put(table, { a: '' }, { bytes: new Uint8Array(8 * MiB) }))).toEqual([1, 1]);
+    expect(await asking(asked, () => put(table, { a: '5' }))).toEqual([1, 1]);
+  });
+});
 
 describe('a disk that is nearly full (P1)', () => {
   test('refuses what puts, before LMDB sees it, and says how much is free', async () => {

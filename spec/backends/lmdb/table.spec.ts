@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { refused, until } from '../../../src/conformance/waiting.js';
 import type { Batch, View } from '../../../src/backends/local/table.js';
 import { Folders } from './folders.js';
-import { claimFor, contents, faults, intrude, put, putting, Tables, text, utf8 } from './tables.js';
+import { claimFor, contents, faults, fillWithOldSchema, intrude, put, putting, Tables, text, utf8 } from './tables.js';
 
 const folders = new Folders();
 const tables = new Tables();
@@ -133,11 +133,21 @@ describe('a folder of an LMDB table', () => {
     const folder = folders.fresh();
     const table = await tables.open(folder);
     await put(table, { a: '1' });
-    await claimFor(table, 2);
+    await claimFor(table, 3);
     await table.close();
     const error = await refused(() => tables.open(folder), 'unsupported', 'a newer schema');
     expect(error.message).toContain(folder);
-    expect(error.message).toContain('schema 2');
+    expect(error.message).toContain('schema 3,');
+  });
+
+  test('of an older schema is refused in words, and left as it is', async () => {
+    const folder = folders.fresh();
+    await fillWithOldSchema(folder);
+    const error = await refused(() => tables.open(folder), 'unsupported', 'an older schema');
+    expect(error.message).toBe(
+      `${folder} was written by an older version of rxkv (schema 1, this one knows 2): export it with that version, and import that into a new folder`,
+    );
+    await refused(() => tables.open(folder), 'unsupported', 'an older schema, once more');
   });
 });
 

@@ -1,6 +1,7 @@
 /** Tables for specs: opened in a folder of their own, and written to in single transactions. */
+import { open } from 'lmdb';
 import { openTable, type TableOptions } from '../../../src/backends/lmdb/table.js';
-import { decodeHead, encodeHead, encodeSession, headKey } from '../../../src/backends/lmdb/layout.js';
+import { decodeHead, encodeHead, encodeSession, headBytes, headKey, schemaKey } from '../../../src/backends/lmdb/layout.js';
 import type { Batch, Logged, LogRecord, Row, SessionRow, Table, View, Write } from '../../../src/backends/local/table.js';
 
 /** All tables of one spec file: `const tables = new Tables(); afterEach(() => tables.end());` */
@@ -81,30 +82,48 @@ export function contents(view: View): string[] {
 export function intrude(table: Table, session?: SessionRow): void {
   const native = table.native as Native;
   const settings = { encoding: 'binary', keyEncoding: 'binary' };
-  const meta = native.openDB('rxkv/meta', { ...settings, useVersions: true });
   const sessions = native.openDB('rxkv/sessions', settings);
   native.transactionSync(() => {
-    const head = decodeHead(meta.getBinary(Buffer.from(headKey)));
-    void meta.put(Buffer.from(headKey), encodeHead({ ...head, commits: head.commits + 1 }), head.commits + 1);
+    const bytes = native.getBinary(headKey);
+    const head = decodeHead(bytes);
+    void native.put(headKey, encodeHead({ ...head, commits: head.commits + 1 }, bytes.subarray(headBytes)), head.commits + 1);
     if (session !== undefined) void sessions.put(Buffer.from(session.id), encodeSession(session));
   });
 }
 
 /** Another version of this package that made the folder its own. */
 export async function claimFor(table: Table, schema: number): Promise<void> {
-  const meta = (table.native as Native).openDB('rxkv/meta', { encoding: 'binary', keyEncoding: 'binary', useVersions: true });
-  await meta.put(Buffer.from('schema'), Buffer.from([schema]), 0);
+  await (table.native as Native).put(schemaKey, Buffer.from([schema]), 0);
 }
 
+/** A folder as it was before the position of the store went into the root. */
+export async function fillWithOldSchema(path: string): Promise<void> {
+  const environment = open({ path, noSubdir: false, maxDbs: 12, encoding: 'binary', keyEncoding: 'binary', overlappingSync: false });
+  for (const name of ['rows', 'log', 'expiries', 'owned', 'sessions']) environment.openDB(`rxkv/${name}`, { keyEncoding: 'binary' });
+  const meta = environment.openDB('rxkv/meta', { encoding: 'binary', keyEncoding: 'binary', useVersions: true });
+  await meta.put(Buffer.from('head'), new Uint8Array(24), 1);
+  await meta.put(Buffer.from('schema'), Uint8Array.of(1), 0);
+  await environment.close();
+}
+
+/** The root database as well, with keys that are text. */
 interface Native {
   openDB(name: string, options: object): Raw;
   transactionSync(work: () => void): void;
+  getBinary(key: string): Uint8Array<ArrayBuffer>;
+  put(key: string, value: Uint8Array, version?: number): Promise<unknown>;
 }
 
 interface Raw {
   getBinary(key: Buffer): Uint8Array<ArrayBuffer>;
   getKeys(range: { start: Buffer }): Iterable<unknown>;
   put(key: Buffer, value: Uint8Array, version?: number): Promise<unknown>;
+}
+
+/** The last revision of each record in the database of the log. */
+export function logRecords(table: Table): number[] {
+  const log = (table.native as Native).openDB('rxkv/log', { encoding: 'binary', keyEncoding: 'binary' });
+  return [...log.getKeys({ start: Buffer.alloc(8) })].map(key => (key as Buffer).readDoubleBE(0));
 }
 
 /** What is wrong between rows, log and indexes; [] in a table that is whole. */

@@ -8,6 +8,7 @@
 import type { EventEmitter } from 'node:events';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { Deadlines } from '../../deadline.js';
 import type { TlsOptions } from '../../tls.js';
 import { notLoaded } from './errors.js';
 import type { Settings } from './options.js';
@@ -87,8 +88,9 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
   // Those of calls are few and stay: to watch over their idleness costs each call.
   const [calls, queries] = [make(connections.calls), make(connections.watches, idle)];
   const underway = new Set<Asking>();
+  const deadlines = new Deadlines();
   const ask = (consul: Consul, request: Request, options: AskOptions): Asking => {
-    const asking = send(consul, request, options, () => underway.delete(asking));
+    const asking = send(consul, deadlines, request, options, () => underway.delete(asking));
     underway.add(asking);
     return asking;
   };
@@ -108,6 +110,7 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
 /** @param ended  called before the answer settles */
 function send(
   consul: Consul,
+  deadlines: Deadlines,
   { method, path, key, query, body }: Request,
   { token, patience, heard }: AskOptions,
   ended: () => void,
@@ -119,13 +122,13 @@ function send(
     exchange?.emit('error', error);
   };
   const expire = (): void => giveUp(Object.assign(new Error(`no answer within ${patience} ms`), { isTimeout: true }));
-  let timer = setTimeout(expire, patience);
+  let inTime = deadlines.enter(patience, expire);
   const sent = (started: Exchange): void => {
     exchange = started;
     if (heard === undefined) return;
     const alive = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(expire, patience);
+      inTime();
+      inTime = deadlines.enter(patience, expire);
       heard();
     };
     started.once('response', incoming => incoming.on('data', alive));
@@ -134,13 +137,13 @@ function send(
   const headers = token === undefined ? undefined : { 'x-consul-token': token };
   const answer = consul._request({ method, path, params, query, body, headers, buffer: true, sent }).then(
     response => {
-      clearTimeout(timer);
+      inTime();
       ended();
       if (!isJson(response)) throw Object.assign(new Error('an answer that is no JSON'), { response });
       return answerOf(response);
     },
     (error: unknown) => {
-      clearTimeout(timer);
+      inTime();
       ended();
       const { response } = error as { response?: Response };
       if (response !== undefined && tells(response, path)) return answerOf(response);

@@ -1,4 +1,4 @@
-/** The client: the package lmdb as we use it, its folder, and the five databases that we keep in there. */
+/** The client: the package lmdb as we use it, its folder, and the databases that we keep in there. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Crossing } from './crossing.js';
@@ -38,8 +38,11 @@ export interface Client {
   readonly expiries: Database<Expiry>;
   readonly owned: Database<Owned>;
   readonly sessions: Database<string>;
-  /** Where the store stands, in one record that has the number of the last commit as its version. */
-  readonly meta: Database<string>;
+  /**
+   * The database that lists the others. Each commit writes to it as they change, so the position of the store (in one
+   * record that has the count of commits as its version) costs no page of its own there.
+   */
+  readonly root: Database<string>;
   /** Makes the next read see what was committed until now, by whomever. */
   refresh(): void;
   /** Runs `work` under the write lock that all processes share, and waits for both. */
@@ -61,7 +64,8 @@ const settings = {
   // 126 by default, over all processes.
   maxReaders: 1024,
   encoding: 'binary',
-  keyEncoding: 'binary',
+  keyEncoder: textKeys,
+  useVersions: true,
   // We batch ourselves, and its own batches reject a promise that nobody holds when a commit fails.
   eventTurnBatching: false,
   // With it, a commit goes on syncing after it let the lock go, and two handles of one process (two stores, worker
@@ -88,8 +92,8 @@ interface Counted {
   getStats(): Statistics;
 }
 
-/** What lmdb's own types leave out: `put` with a version, key encoders, `flushed` as a thenable. */
-interface Environment {
+/** What lmdb's own types leave out: `put` with a version, key encoders, `flushed` as a thenable. It is the root database itself. */
+interface Environment extends Database<string> {
   openDB(name: string, options: object): unknown;
   resetReadTxn(): void;
   transactionSync<T>(work: () => T): T;
@@ -158,17 +162,17 @@ function clientOf(environment: Environment): Client {
     expiries: database<Expiry>('expiries', { keyEncoder: expiryKeys }),
     owned: database<Owned>('owned', { keyEncoder: ownedKeys }),
     sessions: database<string>('sessions', { keyEncoder: textKeys }),
-    meta: database<string>('meta', { keyEncoder: textKeys, useVersions: true }),
   };
   return {
     ...databases,
+    root: environment,
     native: environment,
     refresh: () => environment.resetReadTxn(),
     transactionSync: work => environment.transactionSync(work),
     flushed: async () => environment.flushed,
     reusable() {
-      const { rows, log, expiries, owned, sessions, meta } = databases;
-      return reusableIn([rows, log, expiries, owned, sessions, meta].map(each => each.getStats()));
+      const { rows, log, expiries, owned, sessions } = databases;
+      return reusableIn([rows, log, expiries, owned, sessions].map(each => each.getStats()));
     },
     readerCheck: () => environment.readerCheck(),
     close: () => environment.close(),

@@ -4,7 +4,7 @@
  * LMDB as the package lmdb has it (3.5.6, `mdb_env_open2` in its mdb.c) sets the number of the last transaction, which
  * all processes share, to the one that it read from the file a moment before. A commit in between is undone, although
  * it was acknowledged, or pages are used twice (MDB_BAD_TXN). Hence each says what it is at before it looks for the
- * other, so that one of the two sees it; who writes gives way.
+ * other, so that one of the two sees it; who writes gives way. A process that is stopped commits nothing meanwhile.
  */
 import { threadId } from 'node:worker_threads';
 import { delay } from '../../delay.js';
@@ -14,7 +14,7 @@ import { Mark } from './mark.js';
 
 /** ms between two looks. */
 const pause = 1;
-/** ms that a writer is waited for: it may be stopped, or too busy to say that it has done. */
+/** ms that a writer is waited for: it may be too busy to say that it has done. */
 const patience = 2000;
 /** ms after its last commit in which a writer does not say that it has done, for it may go on. */
 const lull = 2;
@@ -98,7 +98,7 @@ export class Crossing {
   private blocked([pid]: readonly number[]): KvError {
     return new KvError(
       'unavailable',
-      `${this.path} cannot be opened while process ${pid} writes to it, and that does not get done: it is stopped, or its event loop is blocked`,
+      `${this.path} cannot be opened while process ${pid} writes to it, and that does not get done: its event loop is blocked, or its disk`,
       { backend: 'lmdb' },
     );
   }

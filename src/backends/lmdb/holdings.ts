@@ -2,7 +2,7 @@
 import { decodeSegment, reserved } from '../../key.js';
 import { alive, type Instant } from '../local/row.js';
 import type { Row, SessionRow } from '../local/table.js';
-import { decodeHead, decodeSession, type Head, hashOf, headersOnly, headKey, rowOf as asRow, schemaKey } from './layout.js';
+import { decodeHead, decodeSession, type Head, hashOf, headBytes, headersOnly, headKey, rowOf as asRow, schemaKey } from './layout.js';
 import { decodeGroup, type LogGroup } from './log.js';
 import type { Found, Survey, Tree } from './survey.js';
 
@@ -28,34 +28,48 @@ export interface Contender {
 export type Queue = [Contender, ...Contender[]];
 
 /** The databases that a folder of rxkv has. */
-export const databases = ['rows', 'log', 'expiries', 'owned', 'sessions', 'meta'] as const;
+export const databases = ['rows', 'log', 'expiries', 'owned', 'sessions'] as const;
 
 export type Trees = Readonly<Record<(typeof databases)[number], Tree>>;
 
-// In the database meta lmdb puts a version of 8 bytes before each value.
+/** The records of ours in the root, beside the databases. */
+export const records: readonly string[] = [headKey, schemaKey];
+
+/** Their values, by name. */
+export type Records = ReadonlyMap<string, Buffer>;
+
+// In the root lmdb puts a version of 8 bytes before each value.
 const versionBytes = 8;
-const headBytes = 24;
 const rowBytes = 25;
 const sessionBytes = 16;
 
-/** Where the store stands, and in which layout it is. */
-export function positionOf(survey: Survey, meta: Tree): { readonly head: Head; readonly schema: number | undefined } {
-  let head: Head | undefined;
-  let schema: number | undefined;
-  survey.walk(meta, ({ key, value }) => {
-    const name = key.toString('utf8');
-    if (name === schemaKey) schema = value[versionBytes];
-    if (name === headKey && value.length === versionBytes + headBytes) head = decodeHead(copyOf(value.subarray(versionBytes)));
-  });
-  if (head !== undefined && isPosition(head)) return { head, schema };
-  survey.fault(`${meta.name} does not say how far the store is`);
-  return { head: { revision: 0, compacted: 0, commits: 0 }, schema };
+/** In which layout the store is; undefined where that is not said. */
+export function schemaOf(written: Records): number | undefined {
+  return written.get(schemaKey)?.[versionBytes];
+}
+
+/** Where the store stands, and the last transactions of its log. */
+export interface Position {
+  readonly head: Head;
+  readonly tail: LogGroup;
+}
+
+export function positionOf(survey: Survey, written: Records): Position {
+  const value = written.get(headKey);
+  if (value !== undefined && value.length >= versionBytes + headBytes) {
+    const head = decodeHead(copyOf(value.subarray(versionBytes)));
+    const tail = groupOf(head.revision, value.subarray(versionBytes + headBytes));
+    // The version is what the next commit is conditional on.
+    if (isPosition(head) && versionOf(value) === head.commits && tail !== undefined) return { head, tail };
+  }
+  survey.fault('it does not say how far the store is');
+  return { head: { revision: 0, compacted: 0, commits: 0 }, tail: [] };
 }
 
 /** Reads all but the position; what is wrong is in the survey then. */
-export function holdingsOf(survey: Survey, trees: Trees, head: Head): Holdings {
+export function holdingsOf(survey: Survey, trees: Trees, { head, tail }: Position): Holdings {
   const sessions = sessionsOf(survey, trees.sessions);
-  const puts = putsOf(survey, trees.log, head);
+  const puts = putsOf(survey, trees.log, head, tail);
   const expiries = indexOf(survey, trees.expiries);
   const owned = indexOf(survey, trees.owned);
   const expiring = expiries.size;
@@ -104,26 +118,29 @@ function sessionsOf(survey: Survey, tree: Tree): SessionRow[] {
 }
 
 /** Of each key in the log the revision that put it last; the log has no gaps. */
-function putsOf(survey: Survey, tree: Tree, head: Head): ReadonlyMap<string, number> {
+function putsOf(survey: Survey, tree: Tree, head: Head, tail: LogGroup): ReadonlyMap<string, number> {
   const puts = new Map<string, number>();
   let last = head.compacted;
-  survey.walk(tree, found => {
-    const group = groupOf(found);
-    if (group === undefined) survey.fault(`${tree.name} has a record that is damaged`);
-    for (const { revision, changes } of group ?? []) {
+  const follow = (group: LogGroup): void => {
+    for (const { revision, changes } of group) {
       if (revision !== last + 1) survey.fault(`${tree.name} has revision ${revision} after ${last}`);
       last = revision;
       for (const change of changes) if ('put' in change) puts.set(change.put, revision);
     }
+  };
+  survey.walk(tree, found => {
+    const group = found.key.length === 8 ? groupOf(found.key.readDoubleBE(0), found.whole()) : undefined;
+    if (group === undefined) survey.fault(`${tree.name} has a record that is damaged`);
+    else follow(group);
   });
+  follow(tail);
   if (last !== head.revision) survey.fault(`${tree.name} ends at revision ${last}, and the last one is ${head.revision}`);
   return puts;
 }
 
-function groupOf(found: Found): LogGroup | undefined {
-  if (found.key.length !== 8) return undefined;
+function groupOf(last: number, bytes: Buffer): LogGroup | undefined {
   try {
-    return decodeGroup(found.key.readDoubleBE(0), copyOf(found.whole()));
+    return decodeGroup(last, copyOf(bytes));
   } catch {
     // Its lengths lead outside of it.
     return undefined;
@@ -172,6 +189,11 @@ function contenderOf({ key, created, session }: Row): Contender | undefined {
   return lock === undefined || contender === undefined
     ? undefined
     : { root: key.slice(0, at), lock: decodeSegment(lock), created, session };
+}
+
+/** In the order of bytes of this machine, as numbers of LMDB are. */
+function versionOf(value: Buffer): number {
+  return new Float64Array(copyOf(value.subarray(0, versionBytes)).buffer)[0] as number;
 }
 
 function isPosition({ revision, compacted, commits }: Head): boolean {

@@ -8,7 +8,7 @@ import { busy, look } from './look.js';
 /** Looks that find something wrong must agree, or somebody was writing just then. */
 const looks = 5;
 const pause = 25;
-const sound: ReadonlySet<Inspection['verdict']> = new Set(['healthy', 'absent', 'empty', 'newer']);
+const sound: ReadonlySet<Inspection['verdict']> = new Set(['healthy', 'absent', 'empty', 'newer', 'older']);
 
 /**
  * Says what a folder holds, whether lmdb() could use it, and what to do where it could not. For a folder that lmdb()

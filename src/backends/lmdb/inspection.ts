@@ -5,11 +5,11 @@
  * - `absent`, `empty`: there is no folder, or no database in it; lmdb() makes one
  * - `busy`: it is written to so fast that it could not be read as a whole; stop the writers to know more
  * - `foreign`: something else is there
- * - `newer`: a newer version of rxkv wrote it
+ * - `newer`, `older`: another version of rxkv wrote it, in a layout that this one does not read
  * - `damaged`: it once was a database
  * - `inaccessible`: this process may not, or cannot, read it
  */
-export type InspectionVerdict = 'healthy' | 'absent' | 'empty' | 'busy' | 'foreign' | 'newer' | 'damaged' | 'inaccessible';
+export type InspectionVerdict = 'healthy' | 'absent' | 'empty' | 'busy' | 'foreign' | 'newer' | 'older' | 'damaged' | 'inaccessible';
 
 /** What {@link inspect} found in a folder. */
 export interface Inspection {

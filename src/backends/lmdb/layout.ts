@@ -8,8 +8,10 @@
  * | expiries | expires (f64), key | nothing |
  * | owned | hash of the session id (8 bytes), key | nothing |
  * | sessions | UTF-8 of the id | ttl, deadline (f64), UTF-8 of the boot |
- * | meta | `head` | revision, compacted, commits (each f64) |
- * | meta | `schema` | one byte, as in `schema.ts` |
+ * | the root, which lists these | `rxkv/head` | revision, compacted, commits (each f64), the last transactions as in a record of the log |
+ * | | `rxkv/schema` | one byte, as in `schema.ts` |
+ *
+ * Before each value of the root `lmdb` puts a version of 8 bytes; that of the head is its commits.
  *
  * Numbers are big-endian: as keys they sort as they count, since none is negative. LMDB's keys end at 1978
  * bytes; with the 8 bytes before it in an index, a key of ours at 1970.
@@ -167,14 +169,18 @@ export interface Head {
   readonly commits: number;
 }
 
-export const headKey = 'head';
-export const schemaKey = 'schema';
+export const headKey = 'rxkv/head';
+export const schemaKey = 'rxkv/schema';
 
-export function encodeHead({ revision, compacted, commits }: Head): Buffer {
-  const bytes = Buffer.allocUnsafe(24);
+/** The tail of the log begins here. */
+export const headBytes = 24;
+
+export function encodeHead({ revision, compacted, commits }: Head, tail: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(headBytes + tail.length);
   bytes.writeDoubleBE(revision, 0);
   bytes.writeDoubleBE(compacted, 8);
   bytes.writeDoubleBE(commits, 16);
+  bytes.set(tail, headBytes);
   return bytes;
 }
 

@@ -1,6 +1,9 @@
 /**
  * The log as it is stored: some consecutive transactions share one record, since one for each would double what a
  * batch writes.
+ *
+ * The newest of them are its tail, which is stored with the position of the store: a record of the log changes a page
+ * of it and those above, and most commits are spared that. A tail that is full becomes a record.
  */
 import type { Logged, LogRecord } from '../local/table.js';
 import { asBuffer } from './layout.js';
@@ -11,8 +14,60 @@ export type LogGroup = readonly LogRecord[];
 /** Up to this many bytes LMDB keeps a value within its page, beside others. */
 const mostGrouped = 1900;
 
+/** What a commit makes of the log. */
+export interface Growth {
+  /** Records to add, by their last revision. */
+  readonly grown: readonly Grown[];
+  /** The tail from then on. */
+  readonly tail: Uint8Array;
+}
+
+export interface Grown {
+  readonly last: number;
+  readonly group: Uint8Array;
+}
+
+/** A tail without transactions. */
+export const noTail: Uint8Array<ArrayBuffer> = new Uint8Array(4);
+
+/**
+ * @param tail     as it was
+ * @param head     its last revision
+ * @param records  that come after it
+ * @param most     transactions that the tail may have
+ */
+export function growthOf(tail: Uint8Array, head: number, records: readonly LogRecord[], most: number): Growth {
+  if (records.length === 0) return { grown: [], tail };
+  const groups = groupsOf(records);
+  const [first] = groups as [LogGroup, ...LogGroup[]];
+  const count = countOf(tail);
+  if (groups.length === 1 && count + first.length <= most) {
+    const more = encodeGroup(first);
+    if (tail.length + more.length - 4 <= mostGrouped) return { grown: [], tail: joined(tail, more) };
+  }
+  const grown: Grown[] = groups.map(group => ({ last: (group.at(-1) as LogRecord).revision, group: encodeGroup(group) }));
+  if (count > 0) grown.unshift({ last: head, group: tail });
+  const last = grown.at(-1) as Grown;
+  if (last.group.length > mostGrouped || countOf(last.group) > most) return { grown, tail: noTail };
+  return { grown: grown.slice(0, -1), tail: last.group };
+}
+
+/** Two groups as one. */
+function joined(a: Uint8Array, b: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(a.length + b.length - 4);
+  bytes.writeUInt32BE(countOf(a) + countOf(b), 0);
+  bytes.set(a.subarray(4), 4);
+  b.copy(bytes, a.length, 4);
+  return bytes;
+}
+
+/** How many transactions a group has. */
+export function countOf(group: Uint8Array): number {
+  return new DataView(group.buffer, group.byteOffset, 4).getUint32(0);
+}
+
 /** Groups in order, each small or of one transaction. */
-export function groupsOf(records: readonly LogRecord[]): LogGroup[] {
+function groupsOf(records: readonly LogRecord[]): LogGroup[] {
   const groups: LogRecord[][] = [];
   let bytes = Infinity;
   for (const record of records) {
@@ -27,7 +82,7 @@ export function groupsOf(records: readonly LogRecord[]): LogGroup[] {
   return groups;
 }
 
-export function encodeGroup(group: LogGroup): Buffer {
+function encodeGroup(group: LogGroup): Buffer {
   let size = 4;
   for (const record of group) size += bytesOf(record);
   const bytes = Buffer.allocUnsafe(size);

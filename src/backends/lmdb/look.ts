@@ -5,10 +5,10 @@ import { alive } from '../local/row.js';
 import { dataFile } from './client.js';
 import { bootId, monotonic, wall } from './clock.js';
 import { surveyFreeList } from './free-list.js';
-import { databases, type Holdings, holdingsOf, positionOf, queuesOf, type Trees } from './holdings.js';
+import { databases, type Holdings, holdingsOf, positionOf, queuesOf, type Records, records, schemaOf, type Trees } from './holdings.js';
 import type { InspectedContents, InspectedFile, InspectedProblem, Inspection, InspectionVerdict } from './inspection.js';
 import { format, type Meta, newestMeta, newestTransaction } from './meta.js';
-import { schema as ours } from './schema.js';
+import { oldPosition, oldSchema, otherSchema, remedyFor, schema as ours } from './schema.js';
 import { lowSpace } from './space.js';
 import { Survey, type Tree, treeOf } from './survey.js';
 
@@ -65,53 +65,67 @@ function readDatabase(file: number, name: string): Found {
     return { verdict: meta.kind, problems: [{ wrong: `${name} ${meta.wrong}`, remedy: meta.kind === 'foreign' ? otherPath : restore }] };
   const pages = Math.floor(fstatSync(file).size / meta.pageSize);
   const survey = new Survey({ file, pageSize: meta.pageSize, pages, transaction: meta.transaction });
-  const { trees, others } = treesOf(survey, meta);
-  const read = readContents(survey, trees, others, name);
-  // What others keep may be of a kind that is not ours to read, and what is in use is not known then.
-  if (!others && read.verdict !== 'newer') surveyFreeList(survey, meta);
+  const root = rootOf(survey, meta);
+  const read = readContents(survey, root, name);
+  // What others keep may be of a kind that is not ours to read, and what is in use is not known then. A layout that we
+  // do not know is no damage.
+  const known = read.verdict !== 'newer' && read.verdict !== 'older';
+  if (known && !root.others) surveyFreeList(survey, meta);
   const database = { format, pageSize: meta.pageSize, pages, usedPages: survey.used, transaction: meta.transaction };
   // Two commits on, pages that we read may have been written over.
   if (newestTransaction(file, meta.pageSize) > meta.transaction + 1) return { verdict: 'busy', problems: [busy], database };
-  // A layout that we do not know is no damage.
-  if (survey.faults.length === 0 || read.verdict === 'newer') return { ...read, database };
+  if (survey.faults.length === 0 || !known) return { ...read, database };
   const truncated = pages <= meta.lastPage ? [`it has ${pages} of ${meta.lastPage + 1} pages`] : [];
   const problems = [...truncated, ...survey.faults].map(wrong => ({ wrong: `${name} is damaged: ${wrong}`, remedy: restore }));
   return { ...read, verdict: 'damaged', problems, database };
 }
 
-/** The databases of rxkv in the file, and whether there are others. */
-function treesOf(survey: Survey, { roots, depths }: Meta): { trees: Partial<Trees>; others: boolean } {
+/** What the root lists. */
+interface Root {
+  /** The databases of rxkv. */
+  readonly trees: Partial<Trees>;
+  readonly written: Records;
+  /** Whether it has the database of the old layout. */
+  readonly old: boolean;
+  /** Whether there is anything else. */
+  readonly others: boolean;
+}
+
+function rootOf(survey: Survey, { roots, depths }: Meta): Root {
   const trees: Partial<Record<keyof Trees, Tree>> = {};
+  const written = new Map<string, Buffer>();
+  let old = false;
   let others = false;
   survey.walk({ name: 'the list of databases', root: roots[1], depth: depths[1] }, found => {
     // The package lmdb ends names with a NUL.
     const title = found.key.toString('utf8').replace(/\0$/, '');
     const own = databases.find(each => title === `rxkv/${each}`);
-    const tree = treeOf(title, found);
-    if (own === undefined || tree === undefined) others = true;
-    else trees[own] = tree;
+    const tree = found.subDatabase ? treeOf(title, found) : undefined;
+    if (own !== undefined && tree !== undefined) trees[own] = tree;
+    else if (records.includes(title) && !found.subDatabase) written.set(title, found.value);
+    else if (title === oldPosition) old = true;
+    else others = true;
   });
-  return { trees, others };
+  return { trees, written, old, others };
 }
 
-function readContents(survey: Survey, trees: Partial<Trees>, others: boolean, name: string): Found {
-  // Databases are made one by one, and the first record goes into meta when all are there.
-  if (trees.meta === undefined && others)
-    return { verdict: 'foreign', problems: [{ wrong: `${name} is the LMDB database of another application`, remedy: otherPath }] };
-  if (trees.meta === undefined || trees.meta.entries === 0) return { verdict: 'empty', problems: [] };
-  const { head, schema } = positionOf(survey, trees.meta);
-  if (schema !== undefined && schema > ours)
-    return {
-      verdict: 'newer',
-      problems: [
-        { wrong: `${name} was written by a newer version of rxkv (schema ${schema}, this one knows ${ours})`, remedy: 'upgrade rxkv' },
-      ],
-    };
+function readContents(survey: Survey, { trees, written, old, others }: Root, name: string): Found {
+  const schema = old ? oldSchema : schemaOf(written);
+  // Databases are made one by one, and the records are written when all are there.
+  if (written.size === 0 && !old)
+    return others
+      ? { verdict: 'foreign', problems: [{ wrong: `${name} is the LMDB database of another application`, remedy: otherPath }] }
+      : { verdict: 'empty', problems: [] };
+  if (schema !== undefined && schema !== ours) {
+    const problems = [{ wrong: `${name} ${otherSchema(schema)}`, remedy: remedyFor(schema) }];
+    return { verdict: schema > ours ? 'newer' : 'older', problems };
+  }
+  const position = positionOf(survey, written);
   const missing = databases.filter(each => trees[each] === undefined);
   for (const each of missing) survey.fault(`the database rxkv/${each} is missing`);
   if (schema !== ours) survey.fault('it does not say which layout it has');
   if (missing.length > 0 || schema !== ours) return { verdict: 'damaged', problems: [] };
-  return { verdict: 'healthy', problems: [], contents: contentsOf(schema, holdingsOf(survey, trees as Trees, head)) };
+  return { verdict: 'healthy', problems: [], contents: contentsOf(schema, holdingsOf(survey, trees as Trees, position)) };
 }
 
 function contentsOf(schema: number, holdings: Holdings): InspectedContents {

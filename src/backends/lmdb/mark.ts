@@ -13,7 +13,7 @@ const longest = 60_000;
 
 export class Mark {
   private readonly folder: string;
-  private readonly start: number | undefined = startOf(process.pid);
+  private readonly start: number | undefined = lookAt(process.pid)?.start;
   private readonly who: string;
   private state: State | undefined;
 
@@ -41,7 +41,7 @@ export class Mark {
   /** The processes that are at it, without this mark; what the dead have left is removed. */
   others(state: State): number[] {
     const own = this.state === state ? `${state}.${this.who}` : undefined;
-    const names = this.names().filter(name => name.startsWith(state) && name !== own && this.lives(name));
+    const names = this.names().filter(name => name.startsWith(state) && name !== own && this.counts(name, state));
     return names.map(name => whoOf(name).pid);
   }
 
@@ -58,11 +58,13 @@ export class Mark {
     }
   }
 
-  private lives(name: string): boolean {
+  private counts(name: string, state: State): boolean {
     const { pid, start } = whoOf(name);
-    const lives = this.start === undefined ? isAlive(pid) && this.age(name) < longest : startOf(pid) === start;
+    const found = lookAt(pid);
+    const lives = this.start === undefined ? isAlive(pid) && this.age(name) < longest : found?.start === start;
     if (!lives) rmSync(join(this.folder, name), { force: true });
-    return lives;
+    // Stopped, nobody commits; but who opens does harm once it goes on.
+    return lives && (state === 'opening' || found?.stopped !== true);
   }
 
   private age(name: string): number {
@@ -93,13 +95,20 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** When a process began, in ticks since the boot; undefined where it is no more, or the system does not tell. */
-function startOf(pid: number): number | undefined {
+interface Seen {
+  /** When it began, in ticks since the boot. */
+  readonly start: number;
+  readonly stopped: boolean;
+}
+
+/** A process as Linux tells of it; undefined where it is no more, or the system does not tell. */
+function lookAt(pid: number): Seen | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name of the program, in brackets, may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
+    const [state = ''] = fields;
+    return 'ZX'.includes(state) ? undefined : { start: Number(fields[19]), stopped: 'Tt'.includes(state) };
   } catch {
     return undefined;
   }

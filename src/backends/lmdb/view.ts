@@ -1,8 +1,20 @@
 /** A view: one committed state of the folder, read straight from the memory that LMDB maps. */
 import type { LogRecord, ReadRow, Row, SessionRow, View } from '../local/table.js';
 import type { Client } from './client.js';
-import { asBuffer, decodeHead, decodeRow, decodeSession, fits, type Head, hashOf, headersOnly, headKey, rowOf } from './layout.js';
-import { decodeGroup } from './log.js';
+import {
+  asBuffer,
+  decodeHead,
+  decodeRow,
+  decodeSession,
+  fits,
+  type Head,
+  hashOf,
+  headBytes,
+  headersOnly,
+  headKey,
+  rowOf,
+} from './layout.js';
+import { countOf, decodeGroup, noTail } from './log.js';
 
 /**
  * The state that the client's current read transaction sees (inside of a write transaction: that one's). Good until
@@ -11,10 +23,23 @@ import { decodeGroup } from './log.js';
 export class ClientView implements View {
   readonly position: Head;
   private readonly client: Client;
+  private known: Uint8Array<ArrayBuffer> | undefined;
 
-  constructor(client: Client) {
+  /** @param writing  to be written on: then the tail is needed as well, and read at once */
+  constructor(client: Client, writing: boolean = false) {
     this.client = client;
-    this.position = headOf(client);
+    if (!writing) {
+      this.position = headOf(client);
+      return;
+    }
+    const bytes = client.root.getBinary(headKey);
+    this.position = bytes === undefined ? beginning : decodeHead(bytes);
+    this.known = tailOf(bytes);
+  }
+
+  /** Of the log: its last transactions as a group, which may be none. */
+  get tail(): Uint8Array<ArrayBuffer> {
+    return (this.known ??= tailOf(this.client.root.getBinary(headKey)));
   }
 
   get head(): number {
@@ -42,9 +67,13 @@ export class ClientView implements View {
   }
 
   *log(after: number): Iterable<LogRecord> {
-    for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
-      for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
+    const { tail } = this;
+    if (after < this.head - countOf(tail)) {
+      for (const { key, value } of this.client.log.getRange({ start: after + 1 })) {
+        for (const record of decodeGroup(key, value)) if (record.revision > after) yield record;
+      }
     }
+    for (const record of decodeGroup(this.head, tail)) if (record.revision > after) yield record;
   }
 
   /** Records of the log that end at or before the revision, oldest first. */
@@ -88,8 +117,14 @@ export class ClientView implements View {
   }
 }
 
+function tailOf(bytes: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
+  return bytes?.subarray(headBytes) ?? noTail;
+}
+
+const beginning: Head = { revision: 0, compacted: 0, commits: 0 };
+
 /** Where the state that is being read stands. */
 export function headOf(client: Client): Head {
-  const bytes = client.meta.getBinaryFast(headKey);
-  return bytes === undefined ? { revision: 0, compacted: 0, commits: 0 } : decodeHead(bytes);
+  const bytes = client.root.getBinaryFast(headKey);
+  return bytes === undefined ? beginning : decodeHead(bytes);
 }

@@ -4,7 +4,7 @@ import { byteLength } from '../../key.js';
 import type { Batch, LogRecord, Row, Write } from '../local/table.js';
 import type { Client } from './client.js';
 import { encodeHead, encodeRow, encodeSession, fits, type Head, hashOf, headKey, maxWholeKey } from './layout.js';
-import { encodeGroup, groupsOf } from './log.js';
+import { type Grown, growthOf, noTail } from './log.js';
 import type { ClientView } from './view.js';
 
 /** A batch made ready: checked and encoded, so that nothing can fail between its first write and its last. */
@@ -13,7 +13,8 @@ export interface Plan {
   readonly before: Head;
   readonly after: Head;
   readonly steps: readonly Step[];
-  readonly grown: readonly { readonly last: number; readonly group: Uint8Array }[];
+  readonly grown: readonly Grown[];
+  readonly tail: Uint8Array;
   /** Records of the log to forget. */
   readonly trimmed: readonly number[];
 }
@@ -28,6 +29,8 @@ const nothing = new Uint8Array(0);
 
 /** Transactions over `history` that may wait in the log, so that most commits need not trim. */
 const slack = 1000;
+/** The tail is no more than this part of `history`, since it is not trimmed. */
+const tails = 16;
 /** Records trimmed in one commit, beyond as many as it adds. */
 const mostTrimmed = 2000;
 
@@ -40,21 +43,24 @@ export function planOf(batch: Batch, view: ClientView, history: number): Plan {
   const before = view.position;
   const steps = batch.writes.map(write => ({ write, bytes: encoded(write) }));
   const revision = revisionAfter(batch.log, before.revision);
-  const grown = groupsOf(batch.log).map(group => ({ last: (group.at(-1) as LogRecord).revision, group: encodeGroup(group) }));
+  const { grown, tail } = growthOf(view.tail, before.revision, batch.log, history / tails);
   const over = revision - history - before.compacted;
   const trimmed = over <= Math.min(slack, history / 4) ? [] : view.logged(revision - history, mostTrimmed + grown.length);
-  return { batch, before, after: after(before, revision, trimmed), steps, grown, trimmed };
+  return { batch, before, after: after(before, revision, trimmed), steps, grown, tail, trimmed };
 }
 
 /** A plan that forgets up to `most` records of the log. */
 export function compaction(view: ClientView, most: number): Plan {
   const before = view.position;
   const trimmed = view.logged(before.revision, most);
-  return { batch: { writes: [], log: [] }, before, after: after(before, before.revision, trimmed), steps: [], grown: [], trimmed };
+  const plan = { batch: { writes: [], log: [] }, before, steps: [], grown: [], trimmed };
+  if (trimmed.length === most) return { ...plan, after: after(before, before.revision, trimmed), tail: view.tail };
+  // Nothing older is left, so the tail goes as well.
+  return { ...plan, after: after(before, before.revision, [before.revision]), tail: noTail };
 }
 
 /** Hands the plan to lmdb, inside of a transaction or a condition. What would throw here would stay half written. */
-export function carryOut(client: Client, { after, steps, grown, trimmed }: Plan): void {
+export function carryOut(client: Client, { after, steps, grown, tail, trimmed }: Plan): void {
   for (const { write, bytes } of steps) {
     if ('put' in write) putRow(client, write.put, write.before, bytes);
     else if ('remove' in write) removeRow(client, write.remove);
@@ -63,7 +69,7 @@ export function carryOut(client: Client, { after, steps, grown, trimmed }: Plan)
   }
   for (const { last, group } of grown) client.log.put(last, group);
   for (const record of trimmed) client.log.remove(record);
-  client.meta.put(headKey, encodeHead(after), after.commits);
+  client.root.put(headKey, encodeHead(after, tail), after.commits);
 }
 
 function putRow(client: Client, { key, expires, session }: Row, before: Row | undefined, bytes: Uint8Array): void {
