@@ -6,7 +6,7 @@ import { redis } from '../../../src/backends/redis/index.js';
 import { Keyspace } from '../../../src/backends/redis/keyspace.js';
 import { type RedisOptions, settingsOf } from '../../../src/backends/redis/options.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
-import { fromAddress } from '../../../src/backends/redis/url.js';
+import { optionsIn } from '../../../src/backends/redis/url.js';
 
 describe('options', () => {
   test('hosts alone are enough', () => {
@@ -54,7 +54,7 @@ describe('options', () => {
 });
 
 describe('a URL', () => {
-  const settings = (url: string): unknown => (fromAddress(parseAddress(url)) as unknown as { settings: unknown }).settings;
+  const settings = (url: string): unknown => settingsOf(optionsIn(parseAddress(url)));
 
   test.each([
     ['redis://a', { hosts: ['a:6379'], root: '', cluster: false, tls: undefined }],

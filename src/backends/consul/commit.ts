@@ -6,7 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import { givenUpError } from '../../running.js';
+import type { Write } from '../../networked.js';
+import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { isBound, type KnownOp, type Plan, planOf, planOfPut, type Put, refusalOf, resultsOf } from './codec.js';
@@ -15,7 +16,7 @@ import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
 import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
-import { batches, extentOf, isPlain, mostSteps, type Write } from './write.js';
+import { batches, extentOf, isPlain, mostSteps } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -37,20 +38,17 @@ export class Committer {
   constructor(options: CommitterOptions) {
     this.options = options;
     this.together = coalesce<Write, Outcome>({
-      run: writes => this.run(writes),
+      run: writes => answersTo(writes, backend, waiting => this.run(waiting)),
       alone: write => this.lone(write),
       most: mostSteps * width,
       turn,
     });
   }
 
-  /** Whether this one would be sent at once, as one request: then it is in time by itself. */
-  goesAtOnce(write: Write): boolean {
-    return this.turns.none && !this.together.busy() && isPlain(write);
-  }
-
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
+    // What is sent at once, as one request, is in time by itself; what waits for others, or for a token, is not.
+    write.selfTimed = this.options.cluster.inTime && this.turns.none && !this.together.busy() && isPlain(write);
     return this.turns.take(extentOf(write), () => {
       if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isPlain(write) ? this.together(write) : this.alone(write);
@@ -173,9 +171,8 @@ export class Committer {
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const outcomes = new Map<Write, Outcome | Error>();
-    const wanted = writes.filter(write => !write.abandoned);
-    await Promise.all([...batches(wanted)].map(async batch => this.batch(batch, outcomes)));
-    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
+    await Promise.all([...batches(writes)].map(async batch => this.batch(batch, outcomes)));
+    return writes.map(write => outcomes.get(write) as Outcome | Error);
   }
 
   private lone(write: Write): Promise<Outcome> {
