@@ -4,8 +4,9 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
-import { KvError } from '../../errors.js';
+import { Deadlines } from '../../deadline.js';
+import type { DriverOp, OpResult, Outcome } from '../../driver.js';
+import { KvError, type KvErrorDetail } from '../../errors.js';
 import type { Write } from '../../networked.js';
 import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
@@ -16,7 +17,7 @@ import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
 import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
-import { batches, extentOf, isPlain, mostSteps } from './write.js';
+import { batches, extentOf, isOfAll, isPlain, mostSteps } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -33,6 +34,7 @@ const width = 2;
 export class Committer {
   private readonly options: CommitterOptions;
   private readonly turns: Turns = new Turns();
+  private readonly deadlines: Deadlines = new Deadlines();
   private readonly together: Coalescer<Write, Outcome>;
 
   constructor(options: CommitterOptions) {
@@ -48,7 +50,8 @@ export class Committer {
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
     // What is sent at once, as one request, is in time by itself; what waits for others, or for a token, is not.
-    write.selfTimed = this.options.cluster.inTime && this.turns.none && !this.together.busy() && isPlain(write);
+    const atOnce = this.options.cluster.inTime && this.turns.none && !this.together.busy() && isPlain(write);
+    write.selfTimed = atOnce || isOfAll(write);
     return this.turns.take(extentOf(write), () => {
       if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isPlain(write) ? this.together(write) : this.alone(write);
@@ -59,8 +62,7 @@ export class Committer {
   private async alone(write: Write): Promise<Outcome> {
     const { sessions, ending } = this.options;
     const { checks, timeout } = write;
-    const [first] = write.ops;
-    if (first !== undefined && 'deletePrefix' in first && first.deletePrefix === '') return this.clear(checks, timeout);
+    if (isOfAll(write)) return this.clear(write);
     const made: string[] = [];
     const end = async (): Promise<void> => void (await Promise.all(made.map(async id => sessions.end(id))));
     try {
@@ -143,12 +145,18 @@ export class Committer {
     return pair === undefined ? { ...entry, leased: false, token: entry.token?.split(' ')[0] ?? '0' } : written(pair, put, value);
   }
 
-  /** Deletes all below the root but our own records: Consul cannot leave out a part, so by the names of the first level. */
-  private async clear(checks: readonly DriverCheck[], timeout: number): Promise<Outcome> {
+  /**
+   * Deletes all below the root but our own records: Consul cannot leave out a part, so by the names of the first level.
+   * Each step has the timeout.
+   */
+  private async clear(write: Write): Promise<Outcome> {
     const { cluster, keyspace } = this.options;
+    const { checks, timeout } = write;
+    const inTime = (step: Promise<Answer>, detail: KvErrorDetail): Promise<Answer> =>
+      this.deadlines.race(step, { timeout }, 'commit', { ...detail, backend });
     const query = { keys: '', separator: '/', consistent: '' };
     const request = { method: 'GET', path: '/kv/{key}', key: keyspace.root, query } as const;
-    const listed = await cluster.call(request, { repeatable: true, timeout });
+    const listed = await inTime(cluster.call(request, { repeatable: true, timeout }), {});
     const names = listed.status === 404 ? [] : parsed<readonly string[]>(listed);
     const own = keyspace.key(ownRecords);
     const deletions = names.filter(name => name !== own).map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
@@ -159,7 +167,8 @@ export class Committer {
       const plan = planOf(keyspace, at === 0 ? checks : held, []);
       const steps = [...plan.steps, ...deletions.slice(at, at + room)];
       if (steps.length === 0) break;
-      const answer = await this.transact(steps, timeout);
+      if (write.abandoned) throw givenUpError(backend);
+      const answer = await inTime(this.transact(steps, timeout), { outcome: 'unknown' });
       if (answer.status !== 409) continue;
       const refusal = refusalOf({ ...plan, steps }, parsed<TxnAnswer>(answer));
       if (refusal.type === 'failed') return { ok: false, failed: refusal.failed };

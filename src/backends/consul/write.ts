@@ -16,6 +16,11 @@ export function isPlain({ checks, ops }: Write): boolean {
   return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
 }
 
+/** A deleteTree of the root, which takes many steps. */
+export function isOfAll({ ops: [op] }: Write): boolean {
+  return op !== undefined && 'deletePrefix' in op && op.deletePrefix === '';
+}
+
 /** Parts that a server takes in one request each. */
 export function batches(writes: readonly Write[]): Iterable<readonly Write[]> {
   return portions(writes, sizeOf, { bytes: mostBytes, items: mostSteps, count: stepsOf });
