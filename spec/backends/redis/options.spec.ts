@@ -7,6 +7,8 @@ import { Keyspace } from '../../../src/backends/redis/keyspace.js';
 import { type RedisOptions, settingsOf } from '../../../src/backends/redis/options.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
 import { optionsIn } from '../../../src/backends/redis/url.js';
+import { Foreign } from '../../../src/foreign.js';
+import { silent } from '../../../src/logger.js';
 
 describe('options', () => {
   test('hosts alone are enough', () => {
@@ -93,7 +95,7 @@ describe('names in a cluster', () => {
   });
 
   const keyspace = (root: string, cluster: boolean): Keyspace =>
-    new Keyspace({ root, cluster, index: false, firstForeign: () => undefined });
+    new Keyspace({ root, cluster, index: false, foreign: new Foreign('redis', silent) });
 
   test('pitfall 19: each key has its companion in its own slot, whatever its braces, and no two have the same', () => {
     const keys = [

@@ -1,5 +1,6 @@
 /** The driver of Consul: what it is made of. */
 import type { Driver, DriverContext } from '../../driver.js';
+import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Cluster } from './cluster.js';
@@ -26,9 +27,7 @@ export function createConsulDriver(settings: Settings): Driver {
 
 function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext): Parts {
   const cluster = new Cluster(settings);
-  const keyspace = new Keyspace(settings.root, key =>
-    logger.warn('consul: records below the root that are no valid key are left out', { first: key }),
-  );
+  const keyspace = new Keyspace(settings.root, new Foreign(backend, logger));
   const modes = { strong: settings.consistency, stale: 'stale' } as const;
   const gets = { strong: createGets(cluster, keyspace, modes.strong), stale: createGets(cluster, keyspace, modes.stale) };
   const sessions = new Sessions({ cluster, least: settings.sessionTtlMin, timeout, ending });

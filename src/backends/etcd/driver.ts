@@ -1,5 +1,6 @@
 /** The driver of etcd: what it is made of. */
 import type { Driver, DriverContext } from '../../driver.js';
+import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
 import { capabilities } from './capabilities.js';
 import { Cluster } from './cluster.js';
@@ -21,9 +22,7 @@ export function createEtcdDriver(settings: Settings): Driver {
 
 function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext): Parts {
   const cluster = new Cluster(settings, timeout);
-  const keyspace = new Keyspace(settings.root, key =>
-    logger.warn('etcd: records below the root that are no valid key are left out', { first: key }),
-  );
+  const keyspace = new Keyspace(settings.root, new Foreign(backend, logger));
   const watches = new Watches({ cluster, silence, timeout });
   const gets = { strong: createGets(cluster, keyspace, 'strong'), stale: createGets(cluster, keyspace, 'stale') };
   const committer = new Committer({ cluster, keyspace, ending: work => ending(work.catch(() => undefined)) });

@@ -1,5 +1,6 @@
 /** The driver of Redis: what it is made of, one server or many. */
 import type { Driver, DriverContext } from '../../driver.js';
+import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Committer } from './commit.js';
@@ -28,10 +29,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const { resync, waitReplicas } = settings;
   const capabilities = capabilitiesOf(settings);
   const servers = serversOf(settings, timeout);
-  const keyspace = new Keyspace({
-    ...settings,
-    firstForeign: key => logger.warn('redis: records below the root that are no valid key, or no string, are left out', { first: key }),
-  });
+  const keyspace = new Keyspace({ ...settings, foreign: new Foreign(backend, logger, 'no valid key, or no string,') });
   const watches = new Watches({ servers, keyspace, silence, timeout });
   const feeds = new Feeds({ servers, keyspace, watches, timeout, resync, consistent: capabilities.consistentList });
   const sessions = new Sessions({ servers, keyspace, timeout, ending });

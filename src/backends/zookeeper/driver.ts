@@ -1,6 +1,7 @@
 /** The driver of ZooKeeper: what it is made of. */
 import type { Capabilities } from '../../capabilities.js';
 import type { Driver, DriverContext } from '../../driver.js';
+import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
 import { capabilitiesOf, countedOn } from './capabilities.js';
 import { Cluster } from './cluster.js';
@@ -26,9 +27,7 @@ export function createZooKeeperDriver(settings: Settings): Driver {
 
 function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext, capabilities: Capabilities): Parts {
   const cluster = new Cluster({ settings, silence });
-  const keyspace = new Keyspace(settings, key =>
-    logger.warn('zookeeper: records below the root that are no valid key are left out', { first: key }),
-  );
+  const keyspace = new Keyspace(settings, new Foreign(backend, logger));
   const clock = new Clock();
   const feeds = new Feeds({ cluster, keyspace, watches: new Watches(cluster, timeout), timeout });
   const gets = {

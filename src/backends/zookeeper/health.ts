@@ -23,8 +23,7 @@ const configuration = '/zookeeper/config';
 /** Never rejects. */
 export async function healthOf({ cluster, keyspace, timeout, inTime }: HealthOptions): Promise<Health> {
   const started = performance.now();
-  const foreign = keyspace.foreignCount;
-  const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
+  const { warnings } = keyspace.foreign;
   try {
     await inTime(strongRead(cluster, keyspace, timeout));
     const latency = performance.now() - started;
