@@ -94,10 +94,17 @@ describe('a deadline', () => {
     expect(givenUp).toHaveBeenCalledOnce();
   });
 
-  test('closing drops all of them', () => {
-    const deadlines = new Deadlines();
-    void race(deadlines, never, 1000);
-    deadlines.close();
+  test('after closing no timer is left once nothing is under way, and what is under way is still given up in time', async () => {
+    const [idle, busy] = [new Deadlines(), new Deadlines()];
+    await race(idle, Promise.resolve(1), 1000);
+    const late = race(busy, never, 1000).catch((error: unknown) => error);
+    expect(vi.getTimerCount()).toBe(2);
+    idle.close();
+    busy.close();
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1020);
+    expect(await late).toMatchObject({ code: 'timeout' });
+    await race(busy, Promise.resolve(1), 1000);
     expect(vi.getTimerCount()).toBe(0);
   });
 });

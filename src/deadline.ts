@@ -27,6 +27,7 @@ export class Deadlines {
   private readonly pending: Pending[] = [];
   private timer: Timer | undefined;
   private armedFor = Infinity;
+  private closed = false;
 
   /**
    * Settles as `work` does, or rejects with `timeout` after `timeout` ms, or with `aborted` when the signal
@@ -80,11 +81,10 @@ export class Deadlines {
     this.expire(Infinity);
   }
 
-  /** Drops the timer; nothing expires any more. */
+  /** No timer is kept from now on but for what is under way. */
   close(): void {
-    for (const pending of this.pending) pending.at = -1;
-    this.pending.length = 0;
-    this.disarm();
+    this.closed = true;
+    if (this.pending.length === 0) this.disarm();
   }
 
   private leave(pending: Pending): void {
@@ -97,7 +97,9 @@ export class Deadlines {
       this.pending[at] = last;
       last.at = at;
     }
-    if (this.pending.length === 0) this.timer?.unref?.();
+    if (this.pending.length > 0) return;
+    if (this.closed) this.disarm();
+    else this.timer?.unref?.();
   }
 
   private arm(due: number, delay: number): void {

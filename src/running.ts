@@ -81,6 +81,7 @@ export class Running<Parts> {
   close(): Parts | undefined {
     if (this.closed) return undefined;
     this.closed = true;
+    this.deadlines.close();
     for (const subscriber of [...this.live]) subscriber.error(closedError(this.backend));
     return this.made;
   }

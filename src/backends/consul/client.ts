@@ -101,6 +101,7 @@ export async function openClient(settings: Settings, host: string): Promise<Clie
     block: (request, options) => ask(queries, request, options),
     close() {
       for (const asking of underway) asking.cancel();
+      deadlines.close();
       calls.destroy();
       queries.destroy();
     },

@@ -141,6 +141,7 @@ export class Cluster {
       );
     this.clients.clear();
     this.deadlines.expireAll();
+    this.deadlines.close();
   }
 
   /** Asks a member for all of them, and uses those that are no host of ours, too. One that fails to tell is no error. */

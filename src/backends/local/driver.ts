@@ -138,6 +138,7 @@ class LocalDriver implements Driver {
   close(): Promise<void> {
     if (this.ended === undefined) {
       this.ended = this.end();
+      this.deadlines.close();
       this.closing$.error(this.closedError());
     }
     return this.ended;

@@ -133,6 +133,7 @@ export class Server {
 
   close(): void {
     this.closed = true;
+    this.deadlines.close();
     this.current?.close();
     this.current = undefined;
     this.opening?.then(
