@@ -58,6 +58,10 @@ export class Committer {
     });
   }
 
+  close(): void {
+    this.deadlines.close();
+  }
+
   /** With a session for each ttl before it. One that is not used ends. */
   private async alone(write: Write): Promise<Outcome> {
     const { sessions, ending } = this.options;

@@ -60,6 +60,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     holder$: directory => locks.holder$(directory),
     health: within => healthOf({ cluster, keyspace, timeout: within }),
     close() {
+      committer.close();
       expiries.close();
       cluster.close();
     },

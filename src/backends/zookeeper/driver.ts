@@ -60,6 +60,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     acquire$: (session, directory, value, behind) => locks.acquire$(session, directory, value, behind),
     health: within => healthOf({ cluster, keyspace, timeout: within, inTime: clock.trips({ timeout: within }, 'health').read }),
     async close() {
+      clock.close();
       await Promise.all([shared.close(), cluster.close()]);
     },
   };

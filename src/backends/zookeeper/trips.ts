@@ -26,4 +26,8 @@ export class Clock {
       write: answer => this.deadlines.race(answer, call, what, { backend, outcome: 'unknown' }),
     };
   }
+
+  close(): void {
+    this.deadlines.close();
+  }
 }
