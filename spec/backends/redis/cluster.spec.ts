@@ -100,6 +100,22 @@ describeProgram('redis', 'a cluster of Redis', found => {
     watching.end();
   }, 60_000);
 
+  test('a deleteTree of which a step is not answered is given up after the timeout of that step', async () => {
+    await using cluster = await startRedisCluster(found);
+    // Long before the connections are taken for dead.
+    const store = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root: 'app' }), { timeout: 20_000, silence: 20_000 });
+    await Promise.all(Array.from({ length: 20 }, async (_, i) => store.put(`dir/k${i}`, '')));
+    const each = async (...command: string[]): Promise<unknown> => Promise.all(cluster.masters.map(async node => node.command(command)));
+    // What is read is answered: the names are found.
+    await each('CLIENT', 'PAUSE', '60000', 'WRITE');
+    const began = performance.now();
+    const error = await refused(store.deleteTree('dir', { timeout: 500 }));
+    expect([error.code, error.outcome]).toEqual(['timeout', 'unknown']);
+    expect(performance.now() - began).toBeLessThan(5000);
+    await each('CLIENT', 'UNPAUSE');
+    await store.close();
+  }, 60_000);
+
   test('pitfall 20: while a slot moves from one master to another writes and watches go on', async () => {
     await using cluster = await startRedisCluster(found);
     await using store = storeOf(cluster, '{app}');

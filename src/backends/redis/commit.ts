@@ -122,8 +122,7 @@ export class Committer {
         repeatable: writes.every(({ ops }) => ops.length === 0),
         whole: writes.some(({ ops }) => ops.some(op => 'deletePrefix' in op)),
         timeout: Math.max(...writes.map(({ timeout }) => timeout)),
-        // A step of a deletion key by key has nobody else who gives it up.
-        timed: !writes.some(({ selfTimed }) => selfTimed),
+        timed: true,
       });
       return writes.map((write, i) => decode(write, (reply as readonly Reply[])[i] as Reply));
     } catch (error) {
