@@ -1,7 +1,7 @@
 import { NEVER, of } from 'rxjs';
 import { expect, test } from 'vitest';
 import { KvError } from '../src/errors.js';
-import { Running } from '../src/running.js';
+import { answersTo, Running } from '../src/running.js';
 
 const call = { timeout: 1000 };
 
@@ -56,4 +56,17 @@ test('a write that is given up is marked, so that a batch leaves it out, and its
   const error: unknown = await running.follow(read, never, { timeout: 10 }, 'get').catch((reason: unknown) => reason);
   expect([write.abandoned, read.abandoned, (error as KvError).outcome]).toEqual([true, true, undefined]);
   expect(await running.follow({ abandoned: false }, Promise.resolve('answer'), call, 'get')).toBe('answer');
+});
+
+test('those of a batch who still wait are asked for together, and each has its own answer', async () => {
+  const batch = ['a', 'b', 'c'].map(key => ({ key, abandoned: key === 'b' }));
+  const [first, second, third] = await answersTo(batch, 'etcd', async waiting => waiting.map(({ key }) => `answer to ${key}`));
+  expect([first, third]).toEqual(['answer to a', 'answer to c']);
+  expect(second).toMatchObject({ code: 'timeout', backend: 'etcd' });
+});
+
+test('nobody is asked for where all of a batch have given up', async () => {
+  const asked: unknown[] = [];
+  const answers = await answersTo([{ abandoned: true }], 'etcd', async waiting => asked.splice(0, 0, waiting));
+  expect([asked, answers.map(each => KvError.is(each) && each.code)]).toEqual([[], ['timeout']]);
 });

@@ -9,6 +9,7 @@ export type {
   DriverCheck,
   DriverContext,
   DriverOp,
+  DriverTransaction,
   FailedCheck,
   Feed,
   Grant,

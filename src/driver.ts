@@ -44,6 +44,12 @@ export type DriverOp =
 /** A key that is as `entry` says (undefined: absent), or a lock that is still ours. */
 export type DriverCheck = { readonly key: string; readonly entry: Entry | undefined } | { readonly held: Grant };
 
+/** All checks and ops at once, in one atomic step where there is more than one. */
+export interface DriverTransaction {
+  readonly checks: readonly DriverCheck[];
+  readonly ops: readonly DriverOp[];
+}
+
 export interface OpResult {
   /** What a put wrote. */
   readonly entry?: Entry;
@@ -134,8 +140,7 @@ export interface Driver {
   /** Connected and authorised, or the error. The capabilities may be narrower than those declared. */
   ready(call: Call): Promise<Capabilities>;
   list(range: Range & ListQuery, call: Call & { readonly consistency: 'strong' | 'stale' }): Promise<Listing>;
-  /** All checks and ops at once, in one atomic step where there is more than one. */
-  commit(transaction: { readonly checks: readonly DriverCheck[]; readonly ops: readonly DriverOp[] }, call: Call): Promise<Outcome>;
+  commit(transaction: DriverTransaction, call: Call): Promise<Outcome>;
   /**
    * Cold; never completes. A cut is mended (resumed, or told as reset) or, at the latest after `silence`, an error.
    *

@@ -47,6 +47,15 @@ export class Running<Parts> {
     return this.started();
   }
 
+  /** Settles as `use` says of the parts; rejects with what {@link open} or `use` throws. No frame of a promise is added. */
+  call<T>(call: Call, what: string, use: (parts: Parts) => Promise<T>): Promise<T> {
+    try {
+      return use(this.open(call, what));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   /** Settles as the read does, in time. */
   read<T>(answer: Promise<T>, call: Call, what: string): Promise<T> {
     return this.deadlines.race(answer, call, what, this.reading);
@@ -86,6 +95,22 @@ export class Running<Parts> {
 /** The error of what was under way at close(). */
 export function closedError(backend: string): KvError {
   return new KvError('closed', 'the store is closed', { backend });
+}
+
+/**
+ * Answers to those of a batch who still wait, in its order.
+ *
+ * @param ask  is given them, and not called where there are none
+ */
+export async function answersTo<T extends Abandonable, R>(
+  batch: readonly T[],
+  backend: string,
+  ask: (waiting: readonly T[]) => Promise<readonly (R | Error)[]>,
+): Promise<(R | Error)[]> {
+  const waiting = batch.filter(({ abandoned }) => !abandoned);
+  const answers = waiting.length === 0 ? [] : await ask(waiting);
+  let next = 0;
+  return batch.map(request => (request === waiting[next] ? (answers[next++] as R | Error) : givenUpError(backend)));
 }
 
 /** What becomes of a request that was abandoned before it was sent; its caller has been told already. */

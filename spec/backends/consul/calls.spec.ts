@@ -1,6 +1,7 @@
 /** Calls: what travels together, what is asked again, what the server refuses, and keys of others. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { consul } from '../../../src/backends/consul/index.js';
+import { delay } from '../../../src/delay.js';
 import { createStore, type KvError, type Store, text } from '../../../src/index.js';
 import { type Consul, startConsul } from '../../servers/consul.js';
 import { describeProgram } from '../../servers/suite.js';
@@ -61,6 +62,47 @@ describeProgram('consul', 'calls of consul', found => {
     await store.get('k1');
     expect(front.seen.slice(before).map(({ method, path }) => [method, path.slice(0, 3)])).toEqual([['GET', '/kv']]);
     expect(warnings).toEqual([]);
+  });
+
+  test('deleteTree of the root has the timeout for each step and not for all, and one that is late ends it', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    const keys = Array.from({ length: 130 }, (_, i) => `k${i}`);
+    await Promise.all(keys.map(async key => store.put(key, '')));
+    const before = front.seen.length;
+    front.decide = () => ({ after: delay(400) });
+    await store.deleteTree('', { timeout: 700 });
+    // The names, and three transactions.
+    expect(front.seen.length - before).toBe(4);
+    front.decide = () => undefined;
+    expect((await store.list('')).size).toBe(0);
+    await Promise.all(keys.map(async key => store.put(key, '')));
+    const stuck = new Promise<never>(() => {});
+    front.decide = ({ path }) => (path.startsWith('/txn') ? { after: stuck } : undefined);
+    await expect(store.deleteTree('', { timeout: 300 })).rejects.toMatchObject({ code: 'timeout', outcome: 'unknown' });
+    const waiting = createStore(consul({ hosts: server.host, root: 'tokens', auth: { token: async () => stuck } }));
+    closing.push(() => waiting.close());
+    await expect(waiting.deleteTree('', { timeout: 300 })).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  test('deleteTree of the root makes no further step once its signal has aborted', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    await Promise.all(Array.from({ length: 130 }, async (_, i) => store.put(`k${i}`, '')));
+    const aborter = new AbortController();
+    let go = (): void => undefined;
+    const held = new Promise<void>(resolve => (go = resolve));
+    let steps = 0;
+    front.decide = ({ path }) => {
+      if (!path.startsWith('/txn')) return undefined;
+      if (steps++ === 0) aborter.abort();
+      return { after: held };
+    };
+    await expect(store.deleteTree('', { signal: aborter.signal })).rejects.toMatchObject({ code: 'aborted', outcome: 'unknown' });
+    go();
+    // It waits for what was begun before it.
+    await store.delete('k0');
+    expect(steps).toBe(2);
   });
 
   test('64 puts that wait for one are one transaction', async () => {

@@ -4,8 +4,10 @@ import { failedOf, resultsOf, transactionOf } from '../../../src/backends/etcd/c
 import { Keyspace } from '../../../src/backends/etcd/keyspace.js';
 import type { Kv } from '../../../src/backends/etcd/wire.js';
 import type { DriverCheck } from '../../../src/driver.js';
+import { Foreign } from '../../../src/foreign.js';
+import { silent } from '../../../src/logger.js';
 
-const keyspace = new Keyspace('app/', () => undefined);
+const keyspace = new Keyspace('app/', new Foreign('etcd', silent));
 const value = new Uint8Array([1]);
 const key = (name: string): Buffer => Buffer.from(`app/${name}`);
 const kv = (name: string, created: number, revision: number, lease = '0'): Kv => ({

@@ -1,12 +1,13 @@
 /** A keyspace: which of etcd's keys are whose, byte for byte. */
 import { expect, test } from 'vitest';
 import { afterPrefix, entryOf, Keyspace } from '../../../src/backends/etcd/keyspace.js';
+import { Foreign } from '../../../src/foreign.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-function keyspace(root: string): { keyspace: Keyspace; told: string[] } {
-  const told: string[] = [];
-  return { keyspace: new Keyspace(root, key => told.push(key)), told };
+function keyspace(root: string): { keyspace: Keyspace; told: unknown[] } {
+  const told: unknown[] = [];
+  return { keyspace: new Keyspace(root, new Foreign('etcd', { warn: (_message, detail) => told.push(detail) })), told };
 }
 
 test('a prefix ends where its last byte is one higher, and is endless where there is none', () => {
@@ -50,14 +51,14 @@ test('records that are no valid key are left out, counted once each, and the fir
   const { keyspace: own, told } = keyspace('app/');
   const foreign = [bytes('app/'), bytes('app//a'), bytes('app/a/'), Buffer.concat([bytes('app/'), Buffer.from([0xff, 0xfe])])];
   for (const key of [...foreign, ...foreign]) expect(own.relative(key)).toBeUndefined();
-  expect([own.foreignCount, told]).toEqual([4, ['']]);
+  expect([own.foreign.count, told]).toEqual([4, [{ first: '' }]]);
 });
 
 test('two keys of broken UTF-8 are no one key, and a replacement character that was written is itself', () => {
   const { keyspace: own } = keyspace('');
   expect(own.relative(Buffer.from([0x61, 0xff]))).toBeUndefined();
   expect(own.relative(bytes('a\ufffd'))).toBe('a\ufffd');
-  expect(own.foreignCount).toBe(1);
+  expect(own.foreign.count).toBe(1);
 });
 
 test('our own records are seen by who asks below them, and by nobody else', () => {
@@ -66,7 +67,7 @@ test('our own records are seen by who asks below them, and by nobody else', () =
   expect(own.within({ prefix: '' }, record)).toBeUndefined();
   expect(own.within({ prefix: '~rxkv/job/' }, record)).toBe('~rxkv/job/1-1');
   expect(own.within({ key: '~rxkv/job/1-1' }, record)).toBe('~rxkv/job/1-1');
-  expect(own.foreignCount).toBe(0);
+  expect(own.foreign.count).toBe(0);
 });
 
 test('an entry has a copy of its value: what was received is a part of a larger answer', () => {

@@ -51,8 +51,8 @@ describe('a prefix', () => {
     for (const key of ['fine', 'two//slashes', '/leading', 'trailing/', 'a/./b', 'x/~rxkv/y']) scene.commit([put(key)]);
     expect(keysOf(scene, { prefix: '' })).toEqual(['fine']);
     expect(levelOf(scene, '', 1)).toEqual(['fine']);
-    expect(scene.foreign).toEqual(['/leading']);
-    expect(scene.keyspace.foreignCount).toBe(5);
+    expect(scene.foreign).toEqual([{ first: '/leading' }]);
+    expect(scene.keyspace.foreign.count).toBe(5);
   });
 
   test('leaves out what is due', () => {

@@ -11,6 +11,7 @@ import type { Change, DriverCheck, DriverContext, DriverOp, Feed, Outcome, Sessi
 import type { Entry } from '../../../src/entry.js';
 import { KvError } from '../../../src/errors.js';
 import { silent } from '../../../src/logger.js';
+import { Foreign } from '../../../src/foreign.js';
 
 export const boot = 'memory';
 
@@ -32,11 +33,11 @@ export class Scene {
   readonly storage: Storage = new Storage();
   readonly table: MemoryTable = new MemoryTable(this.storage, undefined, () => {});
   readonly keyspace: Keyspace;
-  readonly foreign: string[] = [];
+  readonly foreign: unknown[] = [];
   at: Instant = { wall: 1000, monotonic: 1000, boot };
 
   constructor(root = '') {
-    this.keyspace = new Keyspace(root, key => this.foreign.push(key));
+    this.keyspace = new Keyspace(root, new Foreign('memory', { warn: (_message, detail) => this.foreign.push(detail) }));
   }
 
   /** Runs steps as one batch. */

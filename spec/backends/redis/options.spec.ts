@@ -6,7 +6,9 @@ import { redis } from '../../../src/backends/redis/index.js';
 import { Keyspace } from '../../../src/backends/redis/keyspace.js';
 import { type RedisOptions, settingsOf } from '../../../src/backends/redis/options.js';
 import { slotOf } from '../../../src/backends/redis/slot.js';
-import { fromAddress } from '../../../src/backends/redis/url.js';
+import { optionsIn } from '../../../src/backends/redis/url.js';
+import { Foreign } from '../../../src/foreign.js';
+import { silent } from '../../../src/logger.js';
 
 describe('options', () => {
   test('hosts alone are enough', () => {
@@ -54,7 +56,7 @@ describe('options', () => {
 });
 
 describe('a URL', () => {
-  const settings = (url: string): unknown => (fromAddress(parseAddress(url)) as unknown as { settings: unknown }).settings;
+  const settings = (url: string): unknown => settingsOf(optionsIn(parseAddress(url)));
 
   test.each([
     ['redis://a', { hosts: ['a:6379'], root: '', cluster: false, tls: undefined }],
@@ -93,7 +95,7 @@ describe('names in a cluster', () => {
   });
 
   const keyspace = (root: string, cluster: boolean): Keyspace =>
-    new Keyspace({ root, cluster, index: false, firstForeign: () => undefined });
+    new Keyspace({ root, cluster, index: false, foreign: new Foreign('redis', silent) });
 
   test('pitfall 19: each key has its companion in its own slot, whatever its braces, and no two have the same', () => {
     const keys = [

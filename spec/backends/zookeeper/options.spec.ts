@@ -4,6 +4,8 @@ import { zookeeper } from '../../../src/backends/zookeeper/index.js';
 import { Keyspace } from '../../../src/backends/zookeeper/keyspace.js';
 import { settingsOf, type ZooKeeperOptions } from '../../../src/backends/zookeeper/options.js';
 import { open } from '../../../src/open.js';
+import { Foreign } from '../../../src/foreign.js';
+import { silent } from '../../../src/logger.js';
 
 describe('zookeeper()', () => {
   test.each<[object | undefined, string, RegExp]>([
@@ -46,7 +48,7 @@ describe('zookeeper()', () => {
 
   test('a root is encoded, a raw root is not', () => {
     const path = (options: Partial<ZooKeeperOptions>): string =>
-      new Keyspace(settingsOf({ hosts: 'h', ...options }), () => undefined).path('k');
+      new Keyspace(settingsOf({ hosts: 'h', ...options }), new Foreign('zookeeper', silent)).path('k');
     expect(path({})).toBe('/k');
     expect(path({ root: '/a/😀/' })).toBe('/a/%ud83d%ude00/k');
     expect(path({ rawRoot: '/a/%u0041/' })).toBe('/a/%u0041/k');

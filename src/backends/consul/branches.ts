@@ -5,8 +5,9 @@
  * descending along their names, and only they are read. That adds up to one state where nothing
  * that was seen is newer than the names of the first level.
  */
+import type { Get } from '../../networked.js';
 import type { Cluster } from './cluster.js';
-import { type Get, type Got, modeQuery, read } from './get.js';
+import { type Got, modeQuery, read } from './get.js';
 import type { Coalescer } from '../../coalesce.js';
 import type { Keyspace } from './keyspace.js';
 import type { Level } from './state.js';
@@ -116,8 +117,9 @@ export class Branches {
   }
 
   private async leaves(leaves: readonly string[]): Promise<Part> {
-    const { gets, timeout } = this.options;
-    const pairs = await Promise.all(leaves.map(async key => gets({ key, timeout, abandoned: false })));
+    const { gets, keyspace, timeout } = this.options;
+    const keys = leaves.map(name => name.slice(keyspace.root.length));
+    const pairs = await Promise.all(keys.map(async key => gets({ key, values: true, timeout, abandoned: false })));
     for (const pair of pairs) {
       // One that is gone went after its name was read.
       const index = pair === undefined ? this.newest + 1n : BigInt(pair.ModifyIndex);

@@ -4,9 +4,11 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { DriverCheck, DriverOp, OpResult, Outcome } from '../../driver.js';
-import { KvError } from '../../errors.js';
-import { givenUpError } from '../../running.js';
+import { Deadlines } from '../../deadline.js';
+import type { DriverOp, OpResult, Outcome } from '../../driver.js';
+import { KvError, type KvErrorDetail } from '../../errors.js';
+import type { Write } from '../../networked.js';
+import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
 import { isBound, type KnownOp, type Plan, planOf, planOfPut, type Put, refusalOf, resultsOf } from './codec.js';
@@ -15,7 +17,7 @@ import type { Expiries } from './expiry.js';
 import { type Keyspace, ownRecords, written } from './keyspace.js';
 import type { Sessions } from './session.js';
 import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
-import { batches, extentOf, isPlain, mostSteps, type Write } from './write.js';
+import { batches, extentOf, isOfAll, isPlain, mostSteps } from './write.js';
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -32,37 +34,39 @@ const width = 2;
 export class Committer {
   private readonly options: CommitterOptions;
   private readonly turns: Turns = new Turns();
+  private readonly deadlines: Deadlines = new Deadlines();
   private readonly together: Coalescer<Write, Outcome>;
 
   constructor(options: CommitterOptions) {
     this.options = options;
     this.together = coalesce<Write, Outcome>({
-      run: writes => this.run(writes),
+      run: writes => answersTo(writes, backend, waiting => this.run(waiting)),
       alone: write => this.lone(write),
       most: mostSteps * width,
       turn,
     });
   }
 
-  /** Whether this one would be sent at once, as one request: then it is in time by itself. */
-  goesAtOnce(write: Write): boolean {
-    return this.turns.none && !this.together.busy() && isPlain(write);
-  }
-
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
+    // What is sent at once, as one request, is in time by itself; what waits for others, or for a token, is not.
+    const atOnce = this.options.cluster.inTime && this.turns.none && !this.together.busy() && isPlain(write);
+    write.selfTimed = atOnce || isOfAll(write);
     return this.turns.take(extentOf(write), () => {
       if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isPlain(write) ? this.together(write) : this.alone(write);
     });
   }
 
+  close(): void {
+    this.deadlines.close();
+  }
+
   /** With a session for each ttl before it. One that is not used ends. */
   private async alone(write: Write): Promise<Outcome> {
     const { sessions, ending } = this.options;
     const { checks, timeout } = write;
-    const [first] = write.ops;
-    if (first !== undefined && 'deletePrefix' in first && first.deletePrefix === '') return this.clear(checks, timeout);
+    if (isOfAll(write)) return this.clear(write);
     const made: string[] = [];
     const end = async (): Promise<void> => void (await Promise.all(made.map(async id => sessions.end(id))));
     try {
@@ -145,12 +149,18 @@ export class Committer {
     return pair === undefined ? { ...entry, leased: false, token: entry.token?.split(' ')[0] ?? '0' } : written(pair, put, value);
   }
 
-  /** Deletes all below the root but our own records: Consul cannot leave out a part, so by the names of the first level. */
-  private async clear(checks: readonly DriverCheck[], timeout: number): Promise<Outcome> {
+  /**
+   * Deletes all below the root but our own records: Consul cannot leave out a part, so by the names of the first level.
+   * Each step has the timeout.
+   */
+  private async clear(write: Write): Promise<Outcome> {
     const { cluster, keyspace } = this.options;
+    const { checks, timeout } = write;
+    const inTime = (step: Promise<Answer>, detail: KvErrorDetail): Promise<Answer> =>
+      this.deadlines.race(step, { timeout }, 'commit', { ...detail, backend });
     const query = { keys: '', separator: '/', consistent: '' };
     const request = { method: 'GET', path: '/kv/{key}', key: keyspace.root, query } as const;
-    const listed = await cluster.call(request, { repeatable: true, timeout });
+    const listed = await inTime(cluster.call(request, { repeatable: true, timeout }), {});
     const names = listed.status === 404 ? [] : parsed<readonly string[]>(listed);
     const own = keyspace.key(ownRecords);
     const deletions = names.filter(name => name !== own).map((key): Step => ({ verb: key.endsWith('/') ? 'delete-tree' : 'delete', key }));
@@ -161,7 +171,8 @@ export class Committer {
       const plan = planOf(keyspace, at === 0 ? checks : held, []);
       const steps = [...plan.steps, ...deletions.slice(at, at + room)];
       if (steps.length === 0) break;
-      const answer = await this.transact(steps, timeout);
+      if (write.abandoned) throw givenUpError(backend);
+      const answer = await inTime(this.transact(steps, timeout), { outcome: 'unknown' });
       if (answer.status !== 409) continue;
       const refusal = refusalOf({ ...plan, steps }, parsed<TxnAnswer>(answer));
       if (refusal.type === 'failed') return { ok: false, failed: refusal.failed };
@@ -173,9 +184,8 @@ export class Committer {
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const outcomes = new Map<Write, Outcome | Error>();
-    const wanted = writes.filter(write => !write.abandoned);
-    await Promise.all([...batches(wanted)].map(async batch => this.batch(batch, outcomes)));
-    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
+    await Promise.all([...batches(writes)].map(async batch => this.batch(batch, outcomes)));
+    return writes.map(write => outcomes.get(write) as Outcome | Error);
   }
 
   private lone(write: Write): Promise<Outcome> {

@@ -10,9 +10,10 @@ import type { Coalescer } from '../../coalesce.js';
 import type { Change, Feed, Range } from '../../driver.js';
 import { isPassing } from '../../failure.js';
 import { Branches, pays } from './branches.js';
+import type { Get } from '../../networked.js';
 import type { Cluster } from './cluster.js';
 import { translated } from './errors.js';
-import type { Get, Got } from './get.js';
+import type { Got } from './get.js';
 import type { Keyspace } from './keyspace.js';
 import { Position } from './position.js';
 import { type Queries, Query } from './query.js';
@@ -185,9 +186,9 @@ class Following {
   }
 
   private async ask(): Promise<void> {
-    const { gets, keyspace, queries, timeout } = this.options;
+    const { gets, queries, timeout } = this.options;
     if ('key' in this.range) {
-      const pair = await gets({ key: keyspace.path(this.range), timeout, abandoned: false });
+      const pair = await gets({ key: this.range.key, values: true, timeout, abandoned: false });
       return this.tell(pair === undefined ? [] : [pair], BigInt(pair?.ModifyIndex ?? 0));
     }
     this.query = new Query();

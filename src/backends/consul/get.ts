@@ -1,17 +1,12 @@
 /** Reads of single keys, those that come while one is under way in one transaction. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { Abandonable } from '../../running.js';
+import type { Get } from '../../networked.js';
+import { answersTo } from '../../running.js';
 import type { Cluster } from './cluster.js';
-import { errorOf, isRefusedPath, translated, wordsOf } from './errors.js';
+import { backend, errorOf, isRefusedPath, translated, wordsOf } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { type KvPair, pairsOf, parsed, type Seen, type TxnAnswer, txnBody, txnPairs } from './wire.js';
-
-export interface Get extends Abandonable {
-  readonly key: string;
-  /** ms */
-  readonly timeout: number;
-}
 
 /** What stands there; undefined where nothing does. */
 export type Got = KvPair | undefined;
@@ -27,8 +22,8 @@ const width = 2;
 export function createGets(cluster: Cluster, keyspace: Keyspace, mode: ReadMode): Coalescer<Get, Got> {
   const reader = new Reader(cluster, keyspace, mode);
   return coalesce<Get, Got>({
-    run: gets => reader.run(gets),
-    alone: ({ key, timeout }) => reader.alone(key, timeout),
+    run: gets => answersTo(gets, backend, waiting => reader.run(waiting)),
+    alone: ({ key, timeout }) => reader.alone(keyspace.key(key), timeout),
     most: most * width,
     turn,
   });
@@ -81,14 +76,13 @@ class Reader {
   }
 
   async run(gets: readonly Get[]): Promise<(Got | Error)[]> {
-    const wanted = gets.filter(get => !get.abandoned);
-    const keys = [...new Set(wanted.map(({ key }) => key))];
-    const timeout = Math.max(0, ...wanted.map(get => get.timeout));
+    const names = gets.map(({ key }) => this.keyspace.key(key));
+    const keys = [...new Set(names)];
+    const timeout = Math.max(...gets.map(get => get.timeout));
     const found = new Map<string, Got | Error>();
     const parts = Array.from({ length: Math.ceil(keys.length / most) }, (_, i) => keys.slice(i * most, (i + 1) * most));
     await Promise.all(parts.map(async part => this.ask(part, timeout, found)));
-    // Those that were given up have been told so already.
-    return gets.map(get => found.get(get.key));
+    return names.map(name => found.get(name));
   }
 
   private async ask(keys: readonly string[], timeout: number, found: Map<string, Got | Error>): Promise<void> {

@@ -25,8 +25,7 @@ interface Member {
 export async function healthOf(options: HealthOptions): Promise<Health> {
   const { cluster, keyspace } = options;
   const started = performance.now();
-  const foreign = keyspace.foreignCount;
-  const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
+  const { warnings } = keyspace.foreign;
   try {
     await strongRead(options);
     const latency = performance.now() - started;

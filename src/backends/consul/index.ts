@@ -1,6 +1,6 @@
 /** Consul: a store on the key-value store of an agent of version 1.8 or later. */
 import type { Driver } from '../../driver.js';
-import { ConsulDriver } from './driver.js';
+import { createConsulDriver } from './driver.js';
 import { type ConsulOptions, settingsOf } from './options.js';
 
 export type { Auth } from '../../auth.js';
@@ -28,5 +28,5 @@ export type { ConsulOptions } from './options.js';
  * const store = createStore(consul({ hosts: '127.0.0.1:8500', root: 'my-app' }));
  */
 export function consul(options: ConsulOptions): Driver {
-  return new ConsulDriver(settingsOf(options));
+  return createConsulDriver(settingsOf(options));
 }

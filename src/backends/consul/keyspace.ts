@@ -1,14 +1,13 @@
 /** A keyspace: the part of Consul's keys that is one store's, which is what lies below its root. */
 import type { Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
+import type { Foreign } from '../../foreign.js';
 import { isKey, reserved } from '../../key.js';
 import type { KvPair } from './wire.js';
 
 /** The directory of a store's own records, relative to its root. */
 export const ownRecords: string = `${reserved}/`;
 
-/** How many records of others are remembered by name, so that each is counted once. */
-const mostForeign = 1000;
 /** Characters that Consul takes in a URL, as Go's unicode.IsPrint has it. */
 export const printable: RegExp = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
 
@@ -17,22 +16,14 @@ const ascii = /^[ -~]*$/;
 
 export class Keyspace {
   readonly root: string;
-  private readonly foreign: Set<string> = new Set();
   private readonly refused: Set<string> = new Set();
-  private readonly firstForeign: (key: string) => void;
+  /** Records of others. */
+  readonly foreign: Foreign;
 
-  /**
-   * @param root  '' or any prefix; a directory's ends in '/'
-   * @param firstForeign  told of the first record of others that is no valid key
-   */
-  constructor(root: string, firstForeign: (key: string) => void) {
+  /** @param root  '' or any prefix; a directory's ends in '/' */
+  constructor(root: string, foreign: Foreign) {
     this.root = root;
-    this.firstForeign = firstForeign;
-  }
-
-  /** How many records of others were met that are no valid key. */
-  get foreignCount(): number {
-    return this.foreign.size;
+    this.foreign = foreign;
   }
 
   key(relative: string): string {
@@ -67,8 +58,7 @@ export class Keyspace {
   relative(key: string): string | undefined {
     const relative = key.slice(this.root.length);
     if (relative.startsWith(ownRecords) || isKey(relative)) return relative;
-    if (this.foreign.size === 0) this.firstForeign(relative);
-    if (this.foreign.size < mostForeign) this.foreign.add(key);
+    this.foreign.note(relative);
     return undefined;
   }
 

@@ -1,10 +1,11 @@
 /** Listing: a range in one answer, which is one state; a level of it without the values below. */
 import type { Coalescer } from '../../coalesce.js';
-import type { Listing, ListQuery } from '../../driver.js';
+import type { Listing } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { depthOf } from '../../key.js';
+import type { Get, PrefixQuery } from '../../networked.js';
 import type { Cluster } from './cluster.js';
-import { type Get, type Got, modeQuery, read, type ReadMode } from './get.js';
+import { type Got, modeQuery, read, type ReadMode } from './get.js';
 import { entryOf, isSeen, type Keyspace, ownRecords } from './keyspace.js';
 import { parsed } from './wire.js';
 
@@ -16,8 +17,6 @@ export interface ListOptions {
   /** ms for each round trip */
   readonly timeout: number;
 }
-
-type PrefixQuery = { readonly prefix: string } & ListQuery;
 
 /** Keys of a level that are read one by one; of more, all that lies below is read instead. */
 const mostOfLevel = 1024;
@@ -70,7 +69,7 @@ async function levelOf(query: PrefixQuery, depth: number, options: ListOptions):
     }
   }
   if (keys.length > mostOfLevel) return undefined;
-  const pairs = await Promise.all(keys.map(async key => gets({ key: keyspace.key(key), timeout, abandoned: false })));
+  const pairs = await Promise.all(keys.map(async key => gets({ key, values: true, timeout, abandoned: false })));
   for (const [i, pair] of pairs.entries()) {
     if (pair === undefined || BigInt(pair.ModifyIndex) > answer.index) return undefined;
     level.entries.push(entryOf(pair, keys[i] as string));

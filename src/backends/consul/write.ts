@@ -1,20 +1,8 @@
 /** A write on its way: what it touches, whether it can travel with others, and with how many. */
-import type { DriverCheck, DriverOp } from '../../driver.js';
-import type { Abandonable } from '../../running.js';
+import type { Write } from '../../networked.js';
 import type { Extent } from '../../turns.js';
 import { portions } from '../../portions.js';
 import { stepBytes } from './wire.js';
-
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
 
 /** Steps in one transaction, at a server's defaults. */
 export const mostSteps = 64;
@@ -26,6 +14,11 @@ export function isPlain({ checks, ops }: Write): boolean {
   const [op] = ops;
   if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 0) return false;
   return 'delete' in op || (typeof op.ttl !== 'number' && op.session === undefined);
+}
+
+/** A deleteTree of the root, which takes many steps. */
+export function isOfAll({ ops: [op] }: Write): boolean {
+  return op !== undefined && 'deletePrefix' in op && op.deletePrefix === '';
 }
 
 /** Parts that a server takes in one request each. */

@@ -2,9 +2,10 @@
  * Committing: one request for each transaction, those of single keys together in one while another is under way.
  */
 import { type Coalescer, coalesce } from '../../coalesce.js';
-import type { DriverCheck, DriverOp, Outcome } from '../../driver.js';
+import type { DriverCheck, DriverOp, DriverTransaction, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import { type Abandonable, givenUpError } from '../../running.js';
+import type { Write } from '../../networked.js';
+import { answersTo, givenUpError } from '../../running.js';
 import { type Extent, Turns } from '../../turns.js';
 import { portions } from '../../portions.js';
 import type { Cluster } from './cluster.js';
@@ -13,17 +14,6 @@ import { backend, translated } from './errors.js';
 import { type Keyspace, ownRecords } from './keyspace.js';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { RequestOp, ResponseOp } from './wire.js';
-
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
 
 export interface CommitterOptions {
   readonly cluster: Cluster;
@@ -56,13 +46,10 @@ export class Committer {
     });
   }
 
-  /** Whether this one would be sent at once, as one request: then it is in time by itself. */
-  goesAtOnce(write: Transaction): boolean {
-    return this.turns.none && !this.together.busy() && isSimple(write);
-  }
-
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
+    // What is sent at once, as one request, is in time by itself; what waits for others is not.
+    write.selfTimed = this.turns.none && !this.together.busy() && isSimple(write);
     return this.turns.take(extentOf(write), () => {
       if (write.abandoned) return Promise.reject(givenUpError(backend));
       return isSimple(write) ? this.together(write) : this.leased(write);
@@ -144,18 +131,15 @@ export class Committer {
 
   /** Carries out a batch. Its keys differ: writes of one key take turns. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
-    const wanted = writes.filter(write => !write.abandoned);
     const outcomes: (Outcome | Error)[] = [];
-    for (const batch of portions(wanted, sizeOf, { bytes: mostBytes })) outcomes.push(...(await this.batch(batch)));
-    if (wanted.length === writes.length) return outcomes;
-    let next = 0;
-    return writes.map(write => (write === wanted[next] ? (outcomes[next++] as Outcome | Error) : givenUpError(backend)));
+    for (const batch of portions(writes, sizeOf, { bytes: mostBytes }))
+      outcomes.push(...(await answersTo(batch, backend, waiting => this.batch(waiting))));
+    return outcomes;
   }
 
   private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
-    const [first] = writes;
-    if (first === undefined) return [];
-    if (writes.length === 1) return [await this.alone(first)];
+    const [only, second] = writes;
+    if (only !== undefined && second === undefined) return [await this.alone(only)];
     const success = writes.map(write => this.nested(write));
     try {
       const { responses, header } = await this.cluster.call({
@@ -196,7 +180,7 @@ export class Committer {
  * A put, delete, or compare-and-set of one key: what a batch is made of. etcd compares for all of a batch before it
  * writes any of it, so a check of a key that another member of the batch writes would see what was there before.
  */
-function isSimple({ checks, ops }: Transaction): boolean {
+function isSimple({ checks, ops }: DriverTransaction): boolean {
   const op = ops[0];
   const check = checks[0];
   if (op === undefined || 'deletePrefix' in op || ops.length > 1 || checks.length > 1) return false;

@@ -6,21 +6,21 @@
  */
 import { Observable, type Observer, type Subscriber, type Subscription } from 'rxjs';
 import type { Change, Feed, Listing, Range } from '../../driver.js';
+import type { Get } from '../../networked.js';
 import type { Cluster } from './cluster.js';
 import { isCompacted, translated } from './errors.js';
-import type { Get } from './get.js';
 import { entryOf, type Keyspace } from './keyspace.js';
 import { list } from './list.js';
 import type { WatchMessage } from './watch.js';
 import type { Watches } from './watches.js';
-import type { KeyRange, Kv, RangeResponse, RequestOp, WatchEvent } from './wire.js';
+import type { KeyRange, Kv, RequestOp, WatchEvent } from './wire.js';
 
 export interface FeedsOptions {
   readonly cluster: Cluster;
   readonly keyspace: Keyspace;
   readonly watches: Watches;
   /** Those of many watches that begin together travel together. */
-  readonly get: (get: Get) => Promise<RangeResponse>;
+  readonly get: (get: Get) => Promise<Listing>;
   /** ms for one round trip */
   readonly timeout: number;
 }
@@ -165,8 +165,7 @@ class Following implements Pick<Observer<WatchMessage>, 'next' | 'error'> {
     const { cluster, keyspace, get, timeout } = this.options;
     const { range, turns } = this;
     if ('prefix' in range) return list(cluster, keyspace, range, { timeout, turned: () => turns === this.turns && this.alive() });
-    const { kvs, header } = await get({ request: this.bytes, timeout, abandoned: false });
-    return { entries: kvs.map(kv => entryOf(kv, range.key)), revision: BigInt(header.revision) };
+    return get({ key: range.key, values: true, timeout, abandoned: false });
   }
 
   /** The revision that the cluster as a whole is at. */

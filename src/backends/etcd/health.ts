@@ -18,8 +18,7 @@ export interface HealthOptions {
 /** Never rejects. */
 export async function healthOf({ cluster, keyspace, timeout }: HealthOptions): Promise<Health> {
   const started = performance.now();
-  const foreign = keyspace.foreignCount;
-  const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
+  const { warnings } = keyspace.foreign;
   try {
     await strongRead(cluster, keyspace, timeout);
     const latency = performance.now() - started;

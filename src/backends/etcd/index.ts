@@ -1,6 +1,6 @@
 /** etcd: a store on a cluster of version 3.4 or later. */
 import type { Driver } from '../../driver.js';
-import { EtcdDriver } from './driver.js';
+import { createEtcdDriver } from './driver.js';
 import { type EtcdOptions, settingsOf } from './options.js';
 
 export type { Auth } from '../../auth.js';
@@ -26,5 +26,5 @@ export type { EtcdOptions } from './options.js';
  * const store = createStore(etcd({ hosts: ['10.0.0.1:2379', '10.0.0.2:2379'], root: 'my-app' }));
  */
 export function etcd(options: EtcdOptions): Driver {
-  return new EtcdDriver(settingsOf(options));
+  return createEtcdDriver(settingsOf(options));
 }

@@ -1,36 +1,27 @@
 /** A keyspace: the part of etcd's keys that is one store's, which is what lies below its root. Keys there are bytes. */
 import type { Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
+import type { Foreign } from '../../foreign.js';
 import { isKey, reserved } from '../../key.js';
 import type { KeyRange, Kv } from './wire.js';
 
 /** The directory of a store's own records, relative to its root. */
 export const ownRecords: string = `${reserved}/`;
 
-/** How many records of others are remembered by name, so that each is counted once. */
-const mostForeign = 1000;
 const nul: Buffer = Buffer.from([0]);
 
 export class Keyspace {
   private readonly prefix: string;
   /** Bytes of the prefix. */
   private readonly stripped: number;
-  private readonly foreign: Set<string> = new Set();
-  private readonly firstForeign: (key: string) => void;
+  /** Records of others. */
+  readonly foreign: Foreign;
 
-  /**
-   * @param root  '' or any prefix; a directory's ends in '/'
-   * @param firstForeign  told of the first record of others that is no valid key
-   */
-  constructor(root: string, firstForeign: (key: string) => void) {
+  /** @param root  '' or any prefix; a directory's ends in '/' */
+  constructor(root: string, foreign: Foreign) {
     this.prefix = root;
     this.stripped = Buffer.byteLength(root);
-    this.firstForeign = firstForeign;
-  }
-
-  /** How many records of others were met that are no valid key. */
-  get foreignCount(): number {
-    return this.foreign.size;
+    this.foreign = foreign;
   }
 
   key(relative: string): Buffer {
@@ -60,8 +51,7 @@ export class Keyspace {
     const relative = key.toString('utf8', this.stripped);
     if (relative.startsWith(ownRecords)) return relative;
     if (isKey(relative) && (!relative.includes('\ufffd') || this.key(relative).equals(key))) return relative;
-    if (this.foreign.size === 0) this.firstForeign(relative);
-    if (this.foreign.size < mostForeign) this.foreign.add(key.toString('latin1'));
+    this.foreign.note(relative, key.toString('latin1'));
     return undefined;
   }
 

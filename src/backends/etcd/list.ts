@@ -1,7 +1,8 @@
 /** Listing: a range in pages that are pinned to one revision, so that together they are one state. */
-import type { Listing, ListQuery, Range } from '../../driver.js';
+import type { Listing } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { depthOf } from '../../key.js';
+import type { PrefixQuery } from '../../networked.js';
 import type { Cluster } from './cluster.js';
 import { isCompacted } from './errors.js';
 import { afterKey, afterPrefix, entryOf, type Keyspace, ownRecords } from './keyspace.js';
@@ -26,12 +27,7 @@ const pageOfLevels = 200;
 const mostStarts = 5;
 
 /** @throws KvError */
-export async function list(
-  cluster: Cluster,
-  keyspace: Keyspace,
-  query: { readonly prefix: string } & ListQuery,
-  options: ListOptions,
-): Promise<PinnedListing> {
+export async function list(cluster: Cluster, keyspace: Keyspace, query: PrefixQuery, options: ListOptions): Promise<PinnedListing> {
   for (let start = 1; ; start++) {
     try {
       return await pages(cluster, keyspace, query, options);
@@ -44,7 +40,7 @@ export async function list(
 async function pages(
   cluster: Cluster,
   keyspace: Keyspace,
-  query: { readonly prefix: string } & ListQuery,
+  query: PrefixQuery,
   { timeout, serializable = false, turned }: ListOptions,
 ): Promise<PinnedListing> {
   const { key, range_end: end } = keyspace.range(query);
@@ -81,9 +77,9 @@ class Level {
   readonly entries: Entry[] = [];
   readonly directories: Set<string> = new Set();
   private readonly keyspace: Keyspace;
-  private readonly range: Range & ListQuery & { readonly prefix: string };
+  private readonly range: PrefixQuery;
 
-  constructor(keyspace: Keyspace, range: { readonly prefix: string } & ListQuery) {
+  constructor(keyspace: Keyspace, range: PrefixQuery) {
     this.keyspace = keyspace;
     this.range = range;
   }

@@ -5,13 +5,18 @@ import { invalid } from '../../errors.js';
 import { etcd } from './index.js';
 import type { EtcdOptions } from './options.js';
 
+/** As {@link optionsIn}. */
+export function fromAddress(address: Address): Driver {
+  return etcd(optionsIn(address));
+}
+
 /**
  * The path is the root, or `?rawRoot=` stands for it; a name and password go before the hosts. What needs files
  * (an authority of your own, a client certificate) is for `etcd()` itself.
  *
  * @throws KvError `invalid`
  */
-export function fromAddress(address: Address): Driver {
+export function optionsIn(address: Address): EtcdOptions {
   const { scheme, hosts, path, username, password } = address;
   const { members, ...rest } = optionsOf(address, ['hosts', 'root', 'tls', 'auth']);
   const options: EtcdOptions = { ...rest, hosts: [...hosts] };
@@ -19,7 +24,7 @@ export function fromAddress(address: Address): Driver {
   if (scheme === 'etcds') options.tls = true;
   if (username !== undefined) options.auth = { username, password: password ?? '' };
   if (members !== undefined) options.members = flag(members, 'members');
-  return etcd(options);
+  return options;
 }
 
 function flag(text: string, name: string): boolean {

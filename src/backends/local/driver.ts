@@ -4,6 +4,8 @@ import type { Capabilities } from '../../capabilities.js';
 import { aborted, Deadlines } from '../../deadline.js';
 import type { Call, Driver, DriverContext, Feed, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
 import { asKvError, KvError, type KvErrorDetail } from '../../errors.js';
+import { Foreign } from '../../foreign.js';
+import type { Logger } from '../../logger.js';
 import { type Transaction, transact } from './commit.js';
 import type { Draft, Step } from './draft.js';
 import { Engine } from './engine.js';
@@ -60,9 +62,9 @@ class LocalDriver implements Driver {
     this.gate = gate;
     this.reading = { backend: name };
     this.writing = { backend: name, outcome: 'unknown' };
-    this.keyspace = new Keyspace(root, key =>
-      this.context?.logger.warn(`${name}: records below the root that are no valid key are left out`, { first: key }),
-    );
+    // The logger comes with the start.
+    const warn: Logger['warn'] = (message, detail) => this.context?.logger.warn(message, detail);
+    this.keyspace = new Keyspace(root, new Foreign(name, { warn }));
   }
 
   get native(): unknown {
@@ -124,8 +126,7 @@ class LocalDriver implements Driver {
   /** `warnings` speaks of the records that were met so far: it does not read the whole table to find them. */
   async health(call: Call): Promise<Health> {
     const started = performance.now();
-    const foreign = this.keyspace.foreignCount;
-    const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
+    const { warnings } = this.keyspace.foreign;
     try {
       await this.reach(call, 'health', engine => engine.table.view().row(this.keyspace.whole('health')));
       return { ok: true, latency: performance.now() - started, warnings };

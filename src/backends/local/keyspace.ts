@@ -3,14 +3,12 @@
  *
  * Keys and prefixes are whole here unless they are called relative.
  */
+import type { Foreign } from '../../foreign.js';
 import { isKey, prefixEnd, reserved } from '../../key.js';
 import type { Row, View } from './table.js';
 
 /** The directory of a store's own records, relative to its root. */
 const ownRecords = `${reserved}/`;
-
-/** How many records of others are remembered by name, so that each is counted once. */
-const mostForeign = 1000;
 
 export interface ScanOptions {
   readonly values?: boolean;
@@ -23,14 +21,13 @@ export class Keyspace {
   readonly root: string;
   /** Where the store keeps its own records. */
   readonly own: string;
-  private readonly foreign: Set<string> = new Set();
-  private readonly firstForeign: (key: string) => void;
+  /** Records of others. */
+  readonly foreign: Foreign;
 
-  /** @param firstForeign  told of the first record of others that is no valid key */
-  constructor(root: string, firstForeign: (key: string) => void) {
+  constructor(root: string, foreign: Foreign) {
     this.root = root;
     this.own = root + ownRecords;
-    this.firstForeign = firstForeign;
+    this.foreign = foreign;
   }
 
   /** A relative key or prefix as the table knows it. */
@@ -52,14 +49,8 @@ export class Keyspace {
     if (key.startsWith(this.own)) return true;
     const relative = this.relative(key);
     if (isKey(relative)) return true;
-    if (this.foreign.size === 0) this.firstForeign(relative);
-    if (this.foreign.size < mostForeign) this.foreign.add(key);
+    this.foreign.note(relative);
     return false;
-  }
-
-  /** How many records of others were met that are no valid key. */
-  get foreignCount(): number {
-    return this.foreign.size;
   }
 
   /** The rows that a prefix means, those no longer alive and those of others included, in the table's order. */

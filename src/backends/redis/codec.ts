@@ -1,5 +1,5 @@
 /** Writes of ours as the script takes them, and its answers as ours. */
-import type { DriverCheck, DriverOp, FailedCheck, OpResult, Outcome } from '../../driver.js';
+import type { DriverCheck, DriverOp, DriverTransaction, FailedCheck, OpResult, Outcome } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import type { Argument, Reply } from './client.js';
@@ -12,11 +12,6 @@ export const noKey = -2;
 export const noString = -3;
 export const deeper = -4;
 
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
 /** What a script is given: names, and the rest. */
 export interface Parts {
   readonly keys: string[];
@@ -24,7 +19,7 @@ export interface Parts {
 }
 
 /** @param parts  what the transaction is added to */
-export function encode(keyspace: Keyspace, { checks, ops }: Transaction, { keys, args }: Parts): void {
+export function encode(keyspace: Keyspace, { checks, ops }: DriverTransaction, { keys, args }: Parts): void {
   args.push(checks.length);
   for (const check of checks) {
     const held = 'held' in check;
@@ -61,7 +56,7 @@ export function keyOf(check: DriverCheck): string {
 }
 
 /** The outcome, or the error of that write alone. */
-export function decode({ checks, ops }: Transaction, answer: Reply): Outcome | KvError {
+export function decode({ checks, ops }: DriverTransaction, answer: Reply): Outcome | KvError {
   const [kind, ...rest] = answer as readonly Reply[];
   if (kind === 0) return { ok: true, results: ops.map((op, i) => resultOf(op, rest[i] as Reply)) };
   if (kind === 1) return { ok: false, failed: rest.map(failed => failedOf(checks, failed as readonly Reply[])) };
@@ -70,7 +65,7 @@ export function decode({ checks, ops }: Transaction, answer: Reply): Outcome | K
 }
 
 /** Of a put alone: what its companion holds now. */
-export function decodePut({ ops }: Transaction, meta: Reply): Outcome | KvError {
+export function decodePut({ ops }: DriverTransaction, meta: Reply): Outcome | KvError {
   if (meta === null) return errorOf(failureOf(new Error('WRONGTYPE')));
   return { ok: true, results: [resultOf(ops[0] as DriverOp, meta)] };
 }

@@ -7,23 +7,18 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { DriverOp, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import { type Abandonable, givenUpError } from '../../running.js';
+import type { Write } from '../../networked.js';
+import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import { portions } from '../../portions.js';
 import type { Client, Reply } from './client.js';
-import { decode, decodePut, encode, keyOf, type Parts, type Transaction } from './codec.js';
+import { decode, decodePut, encode, keyOf, type Parts } from './codec.js';
 import { backend, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { names } from './list.js';
 import type { Servers } from './servers.js';
 import type { Sessions } from './session.js';
 import { commit, put, puts } from './write-scripts.js';
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-}
 
 export interface CommitterOptions {
   readonly servers: Servers;
@@ -56,6 +51,7 @@ export class Committer {
     for (const op of ops) if ('put' in op && op.session !== undefined) this.sessions.bind(op.session, op.put, op.value);
     if (this.keyspace.oneSlot) return this.together(write);
     const [only] = ops;
+    write.selfTimed = only !== undefined && 'deletePrefix' in only;
     const keys = new Set([...write.checks.map(keyOf), ...ops.flatMap(op => ('put' in op ? [op.put] : 'delete' in op ? [op.delete] : []))]);
     const prefixes = ops.flatMap(op => ('deletePrefix' in op ? [op.deletePrefix] : []));
     if (keys.size + prefixes.length > 1) return Promise.reject(severalSlots());
@@ -109,17 +105,14 @@ export class Committer {
 
   /** Carries out a batch, in the order of asking. */
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
-    const outcomes = new Map<Write, Outcome | Error>();
+    const outcomes: (Outcome | Error)[] = [];
     for (const batch of portions(writes, sizeOf, { bytes: mostBytes })) {
-      const wanted = batch.filter(write => !write.abandoned);
-      const answers = await this.send(wanted);
-      wanted.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
+      outcomes.push(...(await answersTo(batch, backend, waiting => this.send(waiting))));
     }
-    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
+    return outcomes;
   }
 
   private async send(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
-    if (writes.length === 0) return [];
     try {
       if (writes.every(write => this.isPlain(write))) return await this.puts(writes);
       const parts = this.partsOf(writes);
@@ -129,7 +122,8 @@ export class Committer {
         repeatable: writes.every(({ ops }) => ops.length === 0),
         whole: writes.some(({ ops }) => ops.some(op => 'deletePrefix' in op)),
         timeout: Math.max(...writes.map(({ timeout }) => timeout)),
-        timed: true,
+        // A step of a deletion key by key has nobody else who gives it up.
+        timed: !writes.some(({ selfTimed }) => selfTimed),
       });
       return writes.map((write, i) => decode(write, (reply as readonly Reply[])[i] as Reply));
     } catch (error) {
@@ -152,14 +146,16 @@ export class Committer {
     return parts;
   }
 
-  /** Key by key: what was there when it began is gone in the end. */
-  private async fell(prefix: string, { timeout }: Write): Promise<Outcome> {
+  /** Key by key, each step with its own timeout: what was there when it began is gone in the end. */
+  private async fell(prefix: string, write: Write): Promise<Outcome> {
+    const { timeout } = write;
     let existed = false;
     for (const master of await this.servers.masters(timeout)) {
       const found = [...(await names(master, { keyspace: this.keyspace, prefix, timeout }))];
       for (let at = 0; at < found.length; at += most) {
+        if (write.abandoned) throw givenUpError(backend);
         const deletions = found.slice(at, at + most).map(async key => {
-          const [outcome] = await this.send([{ checks: [], ops: [{ delete: key }], timeout, abandoned: false }]);
+          const [outcome] = await this.send([{ ...write, checks: [], ops: [{ delete: key }] }]);
           if (outcome instanceof Error) throw outcome;
           if (outcome?.ok === true && outcome.results[0]?.existed === true) existed = true;
         });

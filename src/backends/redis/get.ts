@@ -2,21 +2,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Entry } from '../../entry.js';
-import type { Abandonable } from '../../running.js';
+import type { Get } from '../../networked.js';
+import { answersTo } from '../../running.js';
 import type { Argument, Client, Reply } from './client.js';
 import { entryOf, noKey, noString } from './codec.js';
-import { translated } from './errors.js';
+import { backend, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { get, read } from './scripts.js';
 import type { Servers } from './servers.js';
-
-export interface Get extends Abandonable {
-  /** Relative to the root. */
-  readonly key: string;
-  readonly values: boolean;
-  /** ms */
-  readonly timeout: number;
-}
 
 /** An entry, and how long it has left. */
 export interface Found {
@@ -38,7 +31,12 @@ const most = 200;
 /** Two batches may be under way, so that neither we nor the server wait for each other: reads have no order. */
 export function createGets(servers: Servers, keyspace: Keyspace): (one: Get) => Promise<Reading> {
   const lane = (): Coalescer<Get, Reading> =>
-    coalesce<Get, Reading>({ run: gets => run(servers, keyspace, gets), alone: one => alone(servers, keyspace, one), most, turn });
+    coalesce<Get, Reading>({
+      run: gets => answersTo(gets, backend, waiting => ask(servers, keyspace, waiting)),
+      alone: one => alone(servers, keyspace, one),
+      most,
+      turn,
+    });
   const [first, second] = [lane(), lane()];
   let turns = 0;
   return one => (first.busy() && turns++ % 2 === 0 ? second(one) : first(one));
@@ -54,17 +52,8 @@ function alone(servers: Servers, keyspace: Keyspace, { key, values, timeout }: G
   });
 }
 
-async function run(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): Promise<(Reading | Error)[]> {
-  const wanted = gets.filter(get => !get.abandoned);
-  const answers = await ask(servers, keyspace, wanted);
-  let next = 0;
-  // Those that were given up have been told so already.
-  return gets.map(get => (get === wanted[next] ? (answers[next++] as Reading | Error) : new Error('given up')));
-}
-
 async function ask(servers: Servers, keyspace: Keyspace, gets: readonly Get[]): Promise<(Reading | Error)[]> {
-  const [first] = gets;
-  if (first === undefined) return [];
+  const [first] = gets as readonly [Get];
   if (gets.length === 1) return [await alone(servers, keyspace, first)];
   if (!keyspace.oneSlot) return singly(servers, keyspace, gets);
   const ordered = gets.every(({ values }) => values) ? gets : [...gets].sort((a, b) => Number(b.values) - Number(a.values));

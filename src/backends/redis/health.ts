@@ -17,8 +17,7 @@ export interface HealthOptions {
 /** Never rejects. */
 export async function healthOf({ servers, keyspace, timeout }: HealthOptions): Promise<Health> {
   const started = performance.now();
-  const foreign = keyspace.foreignCount;
-  const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key, or no string, and left out`];
+  const { warnings } = keyspace.foreign;
   try {
     await strongRead({ servers, keyspace, timeout });
     const latency = performance.now() - started;

@@ -1,6 +1,6 @@
 /** Redis: a store on a server of version 6 or later, alone, behind sentinels, or as a cluster. */
 import type { Driver } from '../../driver.js';
-import { RedisDriver } from './driver.js';
+import { createRedisDriver } from './driver.js';
 import { type RedisOptions, settingsOf } from './options.js';
 
 export type { Auth } from '../../auth.js';
@@ -33,5 +33,5 @@ export type { RedisOptions, SentinelOptions } from './options.js';
  * const store = createStore(redis({ hosts: '10.0.0.1:6379', root: 'my-app' }));
  */
 export function redis(options: RedisOptions): Driver {
-  return new RedisDriver(settingsOf(options));
+  return createRedisDriver(settingsOf(options));
 }

@@ -6,14 +6,12 @@
  * keys end in `}` or `/queue`, which no record of a lock does.
  */
 import type { Range } from '../../driver.js';
+import type { Foreign } from '../../foreign.js';
 import { isKey, reserved } from '../../key.js';
 import { isTagged, slotOf } from './slot.js';
 
 /** The directory of a store's own records, relative to its root. */
 export const ownRecords: string = `${reserved}/`;
-
-/** How many records of others are remembered by name, so that each is counted once. */
-const mostForeign = 1000;
 
 export interface KeyspaceOptions {
   /** '' or any prefix; a directory's ends in '/' */
@@ -21,8 +19,7 @@ export interface KeyspaceOptions {
   /** Whether the server is a cluster, so that names decide where a key is. */
   readonly cluster: boolean;
   readonly index: boolean;
-  /** Told of the first record of others that is no valid key, or no string. */
-  readonly firstForeign: (key: string) => void;
+  readonly foreign: Foreign;
 }
 
 export class Keyspace {
@@ -34,21 +31,16 @@ export class Keyspace {
   readonly own: string;
   /** Of all that needs no other name: what stands before and after a key in its companion's name. */
   readonly aside: readonly [string, string];
-  private readonly foreign: Set<string> = new Set();
-  private readonly firstForeign: (key: string) => void;
+  /** Records of others. */
+  readonly foreign: Foreign;
 
-  constructor({ root, cluster, index, firstForeign }: KeyspaceOptions) {
+  constructor({ root, cluster, index, foreign }: KeyspaceOptions) {
     this.root = root;
     this.oneSlot = !cluster || isTagged(root);
     this.indexed = index;
     this.own = root + ownRecords;
     this.aside = [`${this.own}rev:{`, '}'];
-    this.firstForeign = firstForeign;
-  }
-
-  /** How many records of others were met that are no valid key, or no string. */
-  get foreignCount(): number {
-    return this.foreign.size;
+    this.foreign = foreign;
   }
 
   /** The name of a key, or of all keys below a prefix what they begin with. */
@@ -119,9 +111,7 @@ export class Keyspace {
 
   /** Takes note of a record of others. */
   note(name: string): void {
-    if (name.startsWith(this.own)) return;
-    if (this.foreign.size === 0) this.firstForeign(name.slice(this.root.length));
-    if (this.foreign.size < mostForeign) this.foreign.add(name);
+    if (!name.startsWith(this.own)) this.foreign.note(name.slice(this.root.length));
   }
 
   private companion(name: string): string {

@@ -1,8 +1,9 @@
 /** Listing: at once where that keeps nobody waiting, else name by name. */
 import { filter, firstValueFrom, type Observable, throwError, timeout as inTime } from 'rxjs';
-import type { Feed, Listing, ListQuery, Range } from '../../driver.js';
+import type { Feed, Listing, Range } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
+import type { PrefixQuery } from '../../networked.js';
 import type { Reply } from './client.js';
 import { deeper } from './codec.js';
 import { backend } from './errors.js';
@@ -11,8 +12,6 @@ import type { Keyspace } from './keyspace.js';
 import { list, prune } from './scripts.js';
 import type { Server } from './server.js';
 import type { Servers } from './servers.js';
-
-export type PrefixQuery = { readonly prefix: string } & ListQuery;
 
 /** All below a prefix as it is at one moment. */
 export interface Contents {

@@ -9,13 +9,18 @@ import { invalid } from '../../errors.js';
 import { redis } from './index.js';
 import type { RedisOptions } from './options.js';
 
+/** As {@link optionsIn}. */
+export function fromAddress(address: Address): Driver {
+  return redis(optionsIn(address));
+}
+
 /**
  * The path is the root, or `?rawRoot=` stands for it; a name and password go before the hosts, a password alone after
  * a colon. What needs files (an authority of your own, a client certificate) is for `redis()` itself.
  *
  * @throws KvError `invalid`
  */
-export function fromAddress(address: Address): Driver {
+export function optionsIn(address: Address): RedisOptions {
   const { scheme, hosts, path, username, password } = address;
   const given = optionsOf(address, ['hosts', 'root', 'tls', 'auth', 'sentinel', 'cluster']);
   const { name, database, index, waitReplicas, resync, ...rest } = given;
@@ -36,7 +41,7 @@ export function fromAddress(address: Address): Driver {
     if (number !== undefined) Object.assign(options, { [option]: number });
   }
   if (index !== undefined) options.index = flag(index, 'index');
-  return redis(options);
+  return options;
 }
 
 function flag(text: string, name: string): boolean {

@@ -2,23 +2,26 @@
 import type { OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import { givenUpError } from '../../running.js';
-import { mayTakeSteps, type Put, timeoutOf, type Trips, type Write } from './batch.js';
+import type { Write } from '../../networked.js';
+import { mayTakeSteps, type Put, timeoutOf } from './batch.js';
 import type { Route } from './call.js';
 import { concerned } from './concern.js';
 import type { Kind, Read } from './draft.js';
 import { backend, Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
-import { sizeOfMulti, type Step, transact } from './multi.js';
+import { type MultiAnswer, sizeOfMulti, type Step, transact } from './multi.js';
 import { code } from './numbers.js';
 import type { Settings } from './options.js';
 import { type Done, Plan } from './plan.js';
 import { deleteStepwise, heed, type Tree, treeBelow } from './tree-deletion.js';
+import { type Clock, type Trips, untimed } from './trips.js';
 import { inPortions, readsOf } from './walk.js';
 import { mostBytes, type Node, sync } from './wire.js';
 
 export interface AttemptsOptions {
   readonly keyspace: Keyspace;
   readonly settings: Settings;
+  readonly clock: Clock;
 }
 
 /** A write while it is planned, maybe several times. */
@@ -26,9 +29,6 @@ interface Attempt {
   readonly write: Write;
   readonly trees: Map<string, Tree>;
 }
-
-/** Of a write that is kept in time as a whole. */
-const untimed: Trips = { read: answer => answer, write: answer => answer };
 
 /** What came of writes, and whether any of them made a node. */
 export interface Made {
@@ -53,11 +53,11 @@ export class Attempts {
     const { keyspace, settings } = this.options;
     const attempts = writes.map((write): Attempt => ({ write, trees: new Map() }));
     const timeout = timeoutOf(writes);
-    const trips = tripsOf(attempts);
+    const trips = this.tripsOf(attempts);
     let deadline = performance.now() + timeout;
     for (let attempt = 0; attempt < tries && (attempt === 0 || performance.now() < deadline); attempt++) {
-      if (writes.every(({ abandoned }) => abandoned)) throw givenUpError(backend);
       const plan = new Plan(keyspace, await this.read(attempts, route, timeout));
+      if (writes.every(({ abandoned }) => abandoned)) throw givenUpError(backend);
       const made = attempts.map(({ write, trees }) => this.plan(plan, write, trees));
       const size = sizeOfMulti(plan.steps, settings.acl);
       if (size > mostBytes) {
@@ -100,7 +100,7 @@ export class Attempts {
 
   private async read(attempts: readonly Attempt[], route: Route, timeout: number): Promise<Read> {
     const { keyspace } = this.options;
-    const { read: inTime } = tripsOf(attempts);
+    const { read: inTime } = this.tripsOf(attempts);
     const read = new Map<string, Node | number>();
     const concerns = attempts.map(({ write }) => concerned(keyspace, write));
     const paths = [...new Set([...concerns.flatMap(({ guards }) => guards), ...concerns.flatMap(({ nodes }) => nodes)])].filter(
@@ -134,22 +134,27 @@ export class Attempts {
   }
 
   /** More than one request takes: a deleteTree by itself goes stepwise; directories may be made before the rest. */
-  private async oversize(plan: Plan, { write, trees }: Attempt, route: Route, timeout: number): Promise<void> {
+  private async oversize(plan: Plan, attempt: Attempt, route: Route, timeout: number): Promise<void> {
     const { acl } = this.options.settings;
+    const { write, trees } = attempt;
     const [tree] = trees.values();
     if (tree !== undefined && mayTakeSteps(write)) {
       const fences = plan.steps.filter(step => 'check' in step);
-      const { write: inTime } = write.trips ?? untimed;
-      return deleteStepwise(tree, { fences, acl, multi: steps => inTime(transact(route, steps, { acl, timeout })) });
+      const { write: inTime } = this.tripsOf([attempt]);
+      const multi = async (steps: readonly Step[]): Promise<MultiAnswer> => {
+        if (write.abandoned) throw givenUpError(backend);
+        return inTime(transact(route, steps, { acl, timeout }));
+      };
+      return deleteStepwise(tree, { fences, acl, multi });
     }
     const rest = sizeOfMulti(plan.steps, acl) - sizeOfMulti(plan.directories, acl);
     if (plan.directories.length === 0 || rest > mostBytes - 1000)
       throw new KvError('invalid', `the transaction is larger than a request of ZooKeeper, ${mostBytes} bytes`, { backend });
     await transact(route, plan.directories, { acl, timeout });
   }
-}
 
-/** Only one that is alone has any: no batch is made of such. */
-function tripsOf([only]: readonly Attempt[]): Trips {
-  return only?.write.trips ?? untimed;
+  /** Only one that is alone is timed by itself: no batch is made of such. */
+  private tripsOf([only]: readonly Attempt[]): Trips {
+    return only?.write.selfTimed === true ? this.options.clock.trips({ timeout: only.write.timeout }, 'commit') : untimed;
+  }
 }

@@ -1,25 +1,9 @@
 /** Batches: which writes travel together, and which have to wait for each other. */
-import type { DriverOp } from '../../driver.js';
-import type { Abandonable } from '../../running.js';
+import type { DriverOp, DriverTransaction } from '../../driver.js';
+import type { Write } from '../../networked.js';
 import type { Extent } from '../../turns.js';
 import { portions } from '../../portions.js';
-import type { InTime } from './call.js';
 import { ownRecords } from './keyspace.js';
-import type { Transaction } from './plan.js';
-
-/** A transaction on its way. One that was given up before it was sent is not sent any more. */
-export interface Write extends Transaction, Abandonable {
-  /** ms */
-  readonly timeout: number;
-  /** Of one that may take many steps, each of which has the timeout: see {@link mayTakeSteps}. */
-  readonly trips?: Trips;
-}
-
-/** Keep the round trips of one write in time; what became of a late one that writes is unknown. */
-export interface Trips {
-  readonly read: InTime;
-  readonly write: InTime;
-}
 
 export type Put = Extract<DriverOp, { put: string }>;
 
@@ -44,7 +28,7 @@ export function isOverwrite({ checks, ops: [op, second] }: Write): boolean {
 }
 
 /** A deleteTree with nothing but locks beside it: what is too much for one request goes in several. */
-export function mayTakeSteps({ checks, ops: [op, second] }: Transaction): boolean {
+export function mayTakeSteps({ checks, ops: [op, second] }: DriverTransaction): boolean {
   return op !== undefined && 'deletePrefix' in op && second === undefined && checks.every(check => 'held' in check);
 }
 

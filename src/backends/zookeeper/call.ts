@@ -24,9 +24,6 @@ export interface Route {
   call<T>(call: Call<T>): Promise<T>;
 }
 
-/** Settles as the answer of a round trip does, or rejects once it is late. */
-export type InTime = <T>(answer: Promise<T>) => Promise<T>;
-
 /** What a route is made of. */
 export interface Way {
   /** The connection in use, or the next one. @throws KvError where there is none to come */

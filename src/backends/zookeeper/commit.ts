@@ -5,22 +5,25 @@
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
-import { givenUpError } from '../../running.js';
+import type { Write } from '../../networked.js';
+import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import { Attempts } from './attempt.js';
-import { batches, extentOf, isNamed, isSimple, type Write } from './batch.js';
+import { batches, extentOf, isNamed, isSimple, mayTakeSteps } from './batch.js';
 import type { Route } from './call.js';
 import { backend, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import type { Settings } from './options.js';
 import { Overwrites } from './overwrite.js';
 import type { Place, SharedSessions } from './shared-sessions.js';
+import type { Clock } from './trips.js';
 
 export interface CommitterOptions {
   readonly cluster: Route;
   readonly keyspace: Keyspace;
   readonly shared: SharedSessions;
   readonly settings: Settings;
+  readonly clock: Clock;
 }
 
 /** Writes in one batch. */
@@ -38,15 +41,16 @@ export class Committer {
   private readonly attempts: Attempts;
 
   constructor(options: CommitterOptions) {
-    const { cluster, keyspace, settings } = options;
+    const { cluster, keyspace, settings, clock } = options;
     this.options = options;
     this.overwrites = new Overwrites({ cluster, keyspace, settings, settle: write => this.settle(write, cluster) });
-    this.attempts = new Attempts({ keyspace, settings });
+    this.attempts = new Attempts({ keyspace, settings, clock });
     this.together = coalesce<Write, Outcome>({ run: writes => this.run(writes), most });
   }
 
   /** @throws KvError */
   commit(write: Write): Promise<Outcome> {
+    write.selfTimed = mayTakeSteps(write);
     return this.turns.take(extentOf(write), () => {
       if (write.abandoned) return Promise.reject(givenUpError(backend));
       if (isSimple(write)) return this.together(write);
@@ -80,19 +84,15 @@ export class Committer {
   private async run(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const [only] = writes;
     if (only !== undefined && writes.length === 1) return [await this.alone(only, this.options.cluster)];
-    const outcomes = new Map<Write, Outcome | Error>();
-    for (const batch of batches(writes.filter(write => !write.abandoned))) {
-      const answers = await this.batch(batch);
-      batch.forEach((write, i) => outcomes.set(write, answers[i] as Outcome | Error));
-    }
-    return writes.map(write => outcomes.get(write) ?? givenUpError(backend));
+    const outcomes: (Outcome | Error)[] = [];
+    for (const batch of batches(writes)) outcomes.push(...(await answersTo(batch, backend, waiting => this.batch(waiting))));
+    return outcomes;
   }
 
   private async batch(writes: readonly Write[]): Promise<(Outcome | Error)[]> {
     const { cluster } = this.options;
-    const [first] = writes;
-    if (first === undefined) return [];
-    if (writes.length === 1) return [await this.alone(first, cluster).catch((error: unknown) => translated(error))];
+    const [only, second] = writes;
+    if (only !== undefined && second === undefined) return [await this.alone(only, cluster).catch((error: unknown) => translated(error))];
     try {
       const outcomes = (await this.overwrites.all(writes)) ?? (await this.planned(writes, cluster, mostTogether));
       if (outcomes !== undefined) return outcomes;

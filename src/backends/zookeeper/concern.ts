@@ -1,9 +1,9 @@
 /** A concern: the nodes that a transaction is about, which are read before it is planned. */
+import type { DriverTransaction } from '../../driver.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
-import type { Transaction } from './plan.js';
 
 /** The nodes to be read for a transaction; guards first, so that they are never newer than what they guard. */
-export function concerned(keyspace: Keyspace, { checks, ops }: Transaction): { guards: string[]; nodes: string[] } {
+export function concerned(keyspace: Keyspace, { checks, ops }: DriverTransaction): { guards: string[]; nodes: string[] } {
   const guards: string[] = [];
   const nodes: string[] = [];
   const withAncestors = (path: string): void => {

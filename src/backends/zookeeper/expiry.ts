@@ -3,8 +3,7 @@
  * other users.
  */
 import type { Listing, Outcome } from '../../driver.js';
-import type { Write } from './batch.js';
-import type { Get } from './get.js';
+import type { Get, Write } from '../../networked.js';
 import type { SharedSession } from './shared-session.js';
 
 export interface ExpiriesOptions {
@@ -47,7 +46,7 @@ export class Expiries {
   async remove(key: string, created: bigint): Promise<void> {
     const { get, commit, timeout } = this.options;
     for (;;) {
-      const { entries } = await get({ key, timeout, abandoned: false });
+      const { entries } = await get({ key, values: true, timeout, abandoned: false });
       const [entry] = entries;
       if (entry?.created !== created) return;
       const { ok } = await commit({ checks: [{ key, entry }], ops: [{ delete: key }], timeout, abandoned: false });

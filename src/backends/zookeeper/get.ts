@@ -1,19 +1,14 @@
 /** Reads of single keys, those that come while one is under way in one request, and one sync for all of them. */
 import { type Coalescer, coalesce } from '../../coalesce.js';
 import type { Listing } from '../../driver.js';
-import type { Abandonable } from '../../running.js';
+import type { Get } from '../../networked.js';
+import { answersTo } from '../../running.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
-import { Fault, translated } from './errors.js';
+import { backend, Fault, translated } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { code } from './numbers.js';
 import { type Answer, getData, type Node, type Request, readNodes, sync } from './wire.js';
-
-export interface Get extends Abandonable {
-  readonly key: string;
-  /** ms */
-  readonly timeout: number;
-}
 
 export interface GetsOptions {
   readonly cluster: Cluster;
@@ -25,25 +20,20 @@ export interface GetsOptions {
 const most = 1000;
 
 export function createGets(options: GetsOptions): Coalescer<Get, Listing> {
-  return coalesce<Get, Listing>({ run: gets => run(options, gets), most });
+  return coalesce<Get, Listing>({ run: gets => answersTo(gets, backend, waiting => ask(options, waiting)), most });
 }
 
-async function run(options: GetsOptions, gets: readonly Get[]): Promise<(Listing | Error)[]> {
-  const wanted = gets.filter(get => !get.abandoned);
-  const [only] = wanted;
-  if (only === undefined) return gets.map(() => new Error('given up'));
-  if (gets.length === 1) return [await one(options, only)];
+async function ask(options: GetsOptions, gets: readonly Get[]): Promise<(Listing | Error)[]> {
+  const [only, second] = gets;
+  if (only !== undefined && second === undefined) return [await one(options, only)];
   const { cluster, keyspace, strong } = options;
-  const paths = wanted.map(({ key }) => keyspace.path(key));
+  const paths = gets.map(({ key }) => keyspace.path(key));
   const { value: nodes, zxid } = await cluster.call({
     send: (connection, deadline) => synced(connection, deadline, strong, paths[0] as string, readNodes(paths)),
     repeatable: true,
-    timeout: Math.max(...wanted.map(get => get.timeout)),
+    timeout: Math.max(...gets.map(get => get.timeout)),
   });
-  let next = 0;
-  return gets.map(get =>
-    get === wanted[next] ? listingOf(keyspace, get.key, nodes[next++] as Node | number, zxid) : new Error('given up'),
-  );
+  return gets.map(({ key }, i) => listingOf(keyspace, key, nodes[i] as Node | number, zxid));
 }
 
 async function one({ cluster, keyspace, strong }: GetsOptions, { key, timeout }: Get): Promise<Listing | Error> {

@@ -1,11 +1,11 @@
 /** Health: a strong read, which the server in use asks the leader about, and the members that the ensemble has on record. */
 import type { Health } from '../../driver.js';
 import { asKvError } from '../../errors.js';
-import type { InTime } from './call.js';
 import type { Cluster } from './cluster.js';
 import { backend, isFault } from './errors.js';
 import type { Keyspace } from './keyspace.js';
 import { code } from './numbers.js';
+import type { InTime } from './trips.js';
 import { exists, getData, sync } from './wire.js';
 
 export interface HealthOptions {
@@ -23,8 +23,7 @@ const configuration = '/zookeeper/config';
 /** Never rejects. */
 export async function healthOf({ cluster, keyspace, timeout, inTime }: HealthOptions): Promise<Health> {
   const started = performance.now();
-  const foreign = keyspace.foreignCount;
-  const warnings = foreign === 0 ? [] : [`${foreign} records below the root are no valid key and left out`];
+  const { warnings } = keyspace.foreign;
   try {
     await inTime(strongRead(cluster, keyspace, timeout));
     const latency = performance.now() - started;

@@ -1,6 +1,6 @@
 /** ZooKeeper: a store on an ensemble of version 3.6 or later. */
 import type { Driver } from '../../driver.js';
-import { ZooKeeperDriver } from './driver.js';
+import { createZooKeeperDriver } from './driver.js';
 import { settingsOf, type ZooKeeperOptions } from './options.js';
 
 export type { Auth } from '../../auth.js';
@@ -28,5 +28,5 @@ export type { ZooKeeperOptions } from './options.js';
  * const store = createStore(zookeeper({ hosts: ['10.0.0.1:2181', '10.0.0.2:2181'], root: 'my-app' }));
  */
 export function zookeeper(options: ZooKeeperOptions): Driver {
-  return new ZooKeeperDriver(settingsOf(options));
+  return createZooKeeperDriver(settingsOf(options));
 }

@@ -1,6 +1,7 @@
 /** A keyspace: the part of ZooKeeper's nodes that is one store's, which is what lies below its root. */
 import type { Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
+import type { Foreign } from '../../foreign.js';
 import { isKey, reserved } from '../../key.js';
 import type { Settings } from './options.js';
 import type { Node, Stat } from './wire.js';
@@ -8,8 +9,6 @@ import type { Node, Stat } from './wire.js';
 /** The directory of a store's own records, relative to its root. */
 export const ownRecords: string = `${reserved}/`;
 
-/** How many records of others are remembered by name, so that each is counted once. */
-const mostForeign = 1000;
 /** Among how many guards the keys are divided. */
 const guards = 32;
 /** No lock has this name: where one has a `%`, "25" or "2F" follows. */
@@ -18,19 +17,13 @@ const guardDirectory = `${ownRecords}%guards`;
 export class Keyspace {
   /** The node that all keys are below: '' for the server's own root. */
   readonly root: string;
-  private readonly foreign: Set<string> = new Set();
-  private readonly firstForeign: (key: string) => void;
+  /** Records of others. */
+  readonly foreign: Foreign;
 
-  /** @param firstForeign  told of the first record of others that is no valid key */
-  constructor({ root, raw }: Pick<Settings, 'root' | 'raw'>, firstForeign: (key: string) => void) {
+  constructor({ root, raw }: Pick<Settings, 'root' | 'raw'>, foreign: Foreign) {
     const path = root === '' ? '' : `/${root.slice(0, -1)}`;
     this.root = raw ? path : encoded(path);
-    this.firstForeign = firstForeign;
-  }
-
-  /** How many records of others were met that are no valid key. */
-  get foreignCount(): number {
-    return this.foreign.size;
+    this.foreign = foreign;
   }
 
   /** The node of a key. */
@@ -73,8 +66,7 @@ export class Keyspace {
     const relative = decoded(written);
     if (relative.startsWith(ownRecords)) return relative;
     if (isKey(relative) && this.path(relative) === path) return relative;
-    if (this.foreign.size === 0) this.firstForeign(relative);
-    if (this.foreign.size < mostForeign) this.foreign.add(written);
+    this.foreign.note(relative, written);
     return undefined;
   }
 

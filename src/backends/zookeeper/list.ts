@@ -3,16 +3,17 @@
  * others write meanwhile, a feed of a moment.
  */
 import { filter, firstValueFrom, map, throwError, timeout as within } from 'rxjs';
-import type { Listing, ListQuery } from '../../driver.js';
+import type { Listing } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
-import type { InTime } from './call.js';
+import type { PrefixQuery } from '../../networked.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend } from './errors.js';
 import type { Feeds } from './feed.js';
 import type { Keyspace } from './keyspace.js';
+import type { InTime } from './trips.js';
 import { exists, type Node, sync } from './wire.js';
 import { type Reads, readsOf, walk } from './walk.js';
 
@@ -27,13 +28,11 @@ export interface ListOptions {
   readonly inTime: InTime;
 }
 
-type Query = { readonly prefix: string } & ListQuery;
-
 /** How many walks are tried before the writes of others have to be watched. */
 const tries = 2;
 
 /** @throws KvError */
-export async function list(query: Query, options: ListOptions): Promise<Listing> {
+export async function list(query: PrefixQuery, options: ListOptions): Promise<Listing> {
   const { cluster, timeout } = options;
   for (let attempt = 0; attempt < tries; attempt++) {
     const listing = await cluster.call({
@@ -48,7 +47,7 @@ export async function list(query: Query, options: ListOptions): Promise<Listing>
 }
 
 /** undefined where something was written in between. */
-async function attemptOf(query: Query, options: ListOptions, connection: Connection): Promise<Listing | undefined> {
+async function attemptOf(query: PrefixQuery, options: ListOptions, connection: Connection): Promise<Listing | undefined> {
   const { keyspace, timeout, strong, inTime } = options;
   const root = keyspace.at({ prefix: query.prefix });
   const anchor = connection.send<unknown>(strong ? sync(root) : exists('/'), performance.now() + timeout);
@@ -70,7 +69,7 @@ async function attemptOf(query: Query, options: ListOptions, connection: Connect
 }
 
 /** The state that a feed of the range begins with. */
-async function watched(query: Query, { feeds, timeout }: ListOptions): Promise<Listing> {
+async function watched(query: PrefixQuery, { feeds, timeout }: ListOptions): Promise<Listing> {
   const late$ = throwError(() => new KvError('timeout', `list: nothing was heard for ${timeout} ms`, { backend }));
   const listing$ = feeds.feed$({ prefix: query.prefix }).pipe(
     within({ each: timeout, with: () => late$ }),
@@ -81,7 +80,7 @@ async function watched(query: Query, { feeds, timeout }: ListOptions): Promise<L
 }
 
 /** As much of a whole listing as the query wants. */
-function shallow({ prefix, depth }: Query, entries: readonly Entry[], revision: bigint): Listing {
+function shallow({ prefix, depth }: PrefixQuery, entries: readonly Entry[], revision: bigint): Listing {
   if (depth === undefined) return { entries, revision };
   const near: Entry[] = [];
   const directories = new Set<string>();
@@ -98,12 +97,12 @@ class Level {
   readonly entries: Entry[] = [];
   newest = 0n;
   private readonly keyspace: Keyspace;
-  private readonly query: Query;
+  private readonly query: PrefixQuery;
   private readonly root: string;
   /** Those at the depth that have children. */
   private readonly deeper: string[] = [];
 
-  constructor(keyspace: Keyspace, query: Query) {
+  constructor(keyspace: Keyspace, query: PrefixQuery) {
     this.keyspace = keyspace;
     this.query = query;
     this.root = keyspace.at({ prefix: query.prefix });

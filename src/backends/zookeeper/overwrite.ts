@@ -1,6 +1,7 @@
 /** Overwrites: puts of what is there already, which need no look at it before. */
 import type { Outcome } from '../../driver.js';
-import { isOverwrite, type Put, timeoutOf, type Write } from './batch.js';
+import type { Write } from '../../networked.js';
+import { isOverwrite, type Put, timeoutOf } from './batch.js';
 import type { Route } from './call.js';
 import { Fault, isFault, translated } from './errors.js';
 import { entryOf, type Keyspace } from './keyspace.js';

@@ -10,11 +10,6 @@ import type { Step } from './multi.js';
 import { deletionsOf, type Tree } from './tree-deletion.js';
 import type { Stat } from './wire.js';
 
-export interface Transaction {
-  readonly checks: readonly DriverCheck[];
-  readonly ops: readonly DriverOp[];
-}
-
 /** What came of the steps: the stat that each `set` answered, and where the server was. */
 export interface Done {
   readonly stats: readonly (Stat | undefined)[];

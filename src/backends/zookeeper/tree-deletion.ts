@@ -4,10 +4,11 @@
  */
 import { KvError } from '../../errors.js';
 import { portions } from '../../portions.js';
-import type { InTime, Route } from './call.js';
+import type { Route } from './call.js';
 import { backend, Fault, translated } from './errors.js';
 import { ancestorsOf, type Keyspace } from './keyspace.js';
 import { type MultiAnswer, sizeOfMulti, type Step } from './multi.js';
+import type { InTime } from './trips.js';
 import { readsOf, walk } from './walk.js';
 import { code } from './numbers.js';
 import { type Access, type Answer, type Request, sync } from './wire.js';
