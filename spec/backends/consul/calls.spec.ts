@@ -141,6 +141,36 @@ describeProgram('consul', 'calls of consul', found => {
     watching.unsubscribe();
   });
 
+  test('a server without its data yet, which knows no token, is unavailable; one with a leader says denied', async () => {
+    await using front = await startFront(server.host);
+    const store = open(front.host);
+    await store.put('loading', '1');
+    const seen: (string | undefined)[] = [];
+    let failure: unknown;
+    store.watch$('loading').subscribe({ next: entry => seen.push(text(entry)), error: (error: unknown) => (failure = error) });
+    await until('the state', () => seen.length === 1);
+    let refused = 0;
+    const unknown = { answer: { status: 403, body: 'ACL not found' } };
+    front.decide = ({ path }) => {
+      if (path.includes('status/leader')) return { answer: { status: 200, body: '""' } };
+      refused++;
+      return unknown;
+    };
+    await expect(store.get('loading', { timeout: 300 })).rejects.toMatchObject({ code: 'unavailable', transient: true });
+    await expect(store.put('loading', 'x', { timeout: 300 })).rejects.toSatisfy(
+      (error: KvError) => error.code === 'unavailable' && error.outcome === undefined,
+    );
+    const [read, written] = [store.get('loading'), store.put('loading', '2')];
+    const before = refused;
+    await until('both to be refused', () => refused > before + 2);
+    front.decide = () => undefined;
+    expect([text(await read) !== undefined, text(await written)]).toEqual([true, '2']);
+    await until('the watch to go on', () => seen.at(-1) === '2');
+    expect(failure).toBeUndefined();
+    front.decide = ({ path }) => (path.includes('status/leader') ? undefined : unknown);
+    await expect(store.get('loading')).rejects.toMatchObject({ code: 'denied', message: 'consul knows no such token' });
+  });
+
   test('a page is no answer of Consul, whoever sends it', async () => {
     await using front = await startFront(server.host);
     const store = open(front.host);

@@ -156,11 +156,11 @@ describeProgram('redis', 'feeds of Redis', found => {
     await using scene = new Scene(await startRedis(found));
     const [store, other] = [scene.store({ root: 'app' }), scene.store({ root: 'app' })];
     const said: unknown[] = [];
-    const alive = store.keepAlive$('service', 'here', { ttl: 150 }).subscribe();
+    const alive = store.keepAlive$('service', 'here', { ttl: 600 }).subscribe();
     await until('the key', async () => other.exists('service'));
     const watching = other.watch$('service').subscribe(entry => said.push(entry));
     const began = performance.now();
-    await until('ten renewals', () => performance.now() - began > 600);
+    await until('nine renewals or more', () => performance.now() - began > 2000);
     expect(said.length).toBe(1);
     watching.unsubscribe();
     alive.unsubscribe();

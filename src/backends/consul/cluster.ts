@@ -9,7 +9,7 @@ import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
 import { type Failure, isPassing } from '../../failure.js';
 import { type Asking, type Client, openClient } from './client.js';
-import { backend, errorOf, failureOf } from './errors.js';
+import { backend, errorOf, failureOf, isUnknownToken, noLeaderError } from './errors.js';
 import type { Settings } from './options.js';
 import { Tokens } from './token.js';
 import type { Answer, Place, Request } from './wire.js';
@@ -33,6 +33,10 @@ export interface QueryOptions {
 /** ms of a pause once every agent has failed, growing to the most. */
 const firstPause = 25;
 const longestPause = 500;
+/** Needs no token. */
+const leader: Request = { method: 'GET', path: '/status/leader' };
+/** ms */
+const leaderPatience = 1000;
 
 export class Cluster {
   readonly place: Place;
@@ -80,7 +84,7 @@ export class Cluster {
       try {
         // Whole ms: Node keeps a list of timers for each other delay.
         const patience = Math.max(1, Math.ceil(deadline - performance.now()));
-        return await this.authorised(token => client.call(this.placed(request), { token, patience }).answer);
+        return await this.authorised(client, token => client.call(this.placed(request), { token, patience }).answer);
       } catch (error) {
         if (KvError.is(error)) throw error;
         const failure = failureOf(error);
@@ -97,7 +101,7 @@ export class Cluster {
   async query(request: Request, { patience, blocking, heard }: QueryOptions, started: (asking: Asking) => void): Promise<Answer> {
     const client = this.current ?? (await this.client());
     try {
-      return await this.authorised(token => {
+      return await this.authorised(client, token => {
         const placed = this.placed(request);
         const asking = blocking ? client.block(placed, { token, patience, heard }) : client.call(placed, { token, patience, heard });
         started(asking);
@@ -137,15 +141,29 @@ export class Cluster {
   }
 
   /** With the token in use, and once more with another where that one is refused and there is another. */
-  private async authorised(send: (token: string | undefined) => Promise<Answer>): Promise<Answer> {
+  private async authorised(client: Client, send: (token: string | undefined) => Promise<Answer>): Promise<Answer> {
     const current = this.tokens.current();
     const token = typeof current === 'object' ? await current : current;
     try {
-      return await send(token);
+      return await this.known(client, () => send(token));
     } catch (error) {
       if (KvError.is(error) || failureOf(error).code !== 'denied' || failureOf(error).fate !== 'refused') throw error;
       if (!(await this.tokens.renewed(token))) throw error;
-      return send(await this.tokens.current());
+      const another = await this.tokens.current();
+      return await this.known(client, () => send(another));
+    }
+  }
+
+  /** A server that has just started knows no token until there is a leader, and that is no refusal. */
+  private async known(client: Client, send: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await send();
+    } catch (error) {
+      if (!isUnknownToken(error)) throw error;
+      const { body } = await client.call(leader, { token: undefined, patience: leaderPatience }).answer;
+      if (body.toString() === '""') throw noLeaderError();
+      // It may have got one in between.
+      return send();
     }
   }
 

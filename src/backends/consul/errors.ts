@@ -11,9 +11,11 @@ interface ClientError {
   readonly response?: { readonly statusCode?: number; readonly body?: unknown };
 }
 
+const unknownToken = 'consul knows no such token';
+
 /** By the body of an answer; the first whose words are in it holds. Consul says 500 of what the user did wrong, too. */
 const verdicts: readonly Verdict[] = [
-  [/ACL not found/, 'denied', 'refused', 'consul knows no such token'],
+  [/ACL not found/, 'denied', 'refused', unknownToken],
   [/Permission denied/, 'denied', 'refused', 'the token does not allow that'],
   [/HTTP request to an HTTPS server/, 'denied', 'unsent', 'the agent speaks TLS: consul({ tls: true })'],
   [/No path to datacenter/, 'invalid', 'refused', 'consul knows no such datacenter'],
@@ -67,6 +69,16 @@ export function failureOf(cause: unknown): Failure {
 /** What the words of an answer mean, where they mean something. */
 export function wordsOf(text: string, cause: unknown): Failure | undefined {
   return verdictOn(text, verdicts, cause);
+}
+
+/** Whether the token was not found: which an agent says of every token until it has its data. */
+export function isUnknownToken(error: unknown): boolean {
+  return !KvError.is(error) && failureOf(error).message === unknownToken;
+}
+
+/** As an agent says it that has asked for the leader. */
+export function noLeaderError(): Error {
+  return Object.assign(new Error('no leader'), { response: { statusCode: 500, body: Buffer.from('No cluster leader') } });
 }
 
 /** The error that a caller gets. */
