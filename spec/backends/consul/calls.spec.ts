@@ -177,13 +177,13 @@ describeProgram('consul', 'calls of consul', found => {
     front.decide = () => ({ answer: { status: 200, body: '<html>log in</html>', headers: { 'content-type': 'text/html' } } });
     const strange = { code: 'unavailable', message: expect.stringContaining('is not Consul') };
     for (const call of [
-      () => store.ready({ timeout: 300 }),
-      () => store.get('a', { timeout: 300 }),
-      () => store.list('a', { timeout: 300 }),
-      () => store.deleteTree('a', { timeout: 300 }),
+      () => store.ready({ timeout: 1000 }),
+      () => store.get('a', { timeout: 1000 }),
+      () => store.list('a', { timeout: 1000 }),
+      () => store.deleteTree('a', { timeout: 1000 }),
     ])
       await expect(call()).rejects.toMatchObject(strange);
-    await expect(store.put('a', 'x', { timeout: 300 })).rejects.toMatchObject({ ...strange, outcome: 'unknown' });
+    await expect(store.put('a', 'x', { timeout: 1000 })).rejects.toMatchObject({ ...strange, outcome: 'unknown' });
   });
 
   test('pitfall 18: what the server has less room for than we is invalid, and nothing is written', async () => {

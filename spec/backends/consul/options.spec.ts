@@ -141,6 +141,17 @@ describe('on the wire', () => {
     expect(asked).toBe(3);
   });
 
+  test('a provider of tokens who does not answer keeps nobody waiting beyond the timeout', async () => {
+    await start({ auth: { token: () => new Promise<string>(() => {}) } });
+    const calls = [
+      () => store.get('k', { timeout: 100 }),
+      () => store.list('d', { timeout: 100 }),
+      () => store.put('k', 'x', { timeout: 100 }),
+    ];
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'timeout' });
+    expect((await store.health({ timeout: 100 })).error?.code).toBe('timeout');
+  });
+
   test('flags of 64 bits are not rounded: what consul lock knows a lock by', async () => {
     await start({});
     const { txnBody } = await import('../../../src/backends/consul/wire.js');

@@ -116,7 +116,7 @@ describeProgram('zookeeper', 'data on ZooKeeper', found => {
         const before = await store.put('k', 'same');
         const { down } = proxy.counts;
         // Long enough for the other to come in between.
-        proxy.delay(60, 'up');
+        proxy.delay(300, 'up');
         const writing = i % 2 === 0 ? store.atomicPut('k', 'mine', before) : store.atomicDelete('k', before);
         const outcome = writing.then(
           () => 'won',

@@ -4,6 +4,7 @@
  * A read is asked again, of another agent and then of all of them again, until its deadline. A write is sent again only
  * where no server has carried it out.
  */
+import { Deadlines } from '../../deadline.js';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
@@ -47,6 +48,7 @@ export class Cluster {
   private at: number;
   private readonly clients: Map<string, Promise<Client>> = new Map();
   private current: Client | undefined;
+  private readonly deadlines: Deadlines = new Deadlines();
   private closed = false;
 
   constructor(settings: Settings) {
@@ -84,7 +86,7 @@ export class Cluster {
       try {
         // Whole ms: Node keeps a list of timers for each other delay.
         const patience = Math.max(1, Math.ceil(deadline - performance.now()));
-        return await this.authorised(client, token => client.call(this.placed(request), { token, patience }).answer);
+        return await this.authorised(client, patience, token => client.call(this.placed(request), { token, patience }).answer);
       } catch (error) {
         if (KvError.is(error)) throw error;
         const failure = failureOf(error);
@@ -101,7 +103,7 @@ export class Cluster {
   async query(request: Request, { patience, blocking, heard }: QueryOptions, started: (asking: Asking) => void): Promise<Answer> {
     const client = this.current ?? (await this.client());
     try {
-      return await this.authorised(client, token => {
+      return await this.authorised(client, patience, token => {
         const placed = this.placed(request);
         const asking = blocking ? client.block(placed, { token, patience, heard }) : client.call(placed, { token, patience, heard });
         started(asking);
@@ -115,6 +117,7 @@ export class Cluster {
 
   close(): void {
     this.closed = true;
+    this.deadlines.close();
     // What ends after this asks no more: a client that was closed takes requests like any other.
     this.current = undefined;
     for (const opening of this.clients.values())
@@ -141,17 +144,22 @@ export class Cluster {
   }
 
   /** With the token in use, and once more with another where that one is refused and there is another. */
-  private async authorised(client: Client, send: (token: string | undefined) => Promise<Answer>): Promise<Answer> {
+  private async authorised(client: Client, patience: number, send: (token: string | undefined) => Promise<Answer>): Promise<Answer> {
     const current = this.tokens.current();
-    const token = typeof current === 'object' ? await current : current;
+    const token = typeof current === 'object' ? await this.inPatience(current, patience) : current;
     try {
       return await this.known(client, () => send(token));
     } catch (error) {
       if (KvError.is(error) || failureOf(error).code !== 'denied' || failureOf(error).fate !== 'refused') throw error;
-      if (!(await this.tokens.renewed(token))) throw error;
+      if (!(await this.inPatience(this.tokens.renewed(token), patience))) throw error;
       const another = await this.tokens.current();
       return await this.known(client, () => send(another));
     }
+  }
+
+  /** Who provides a token takes the time that he likes. */
+  private inPatience<T>(answer: Promise<T>, timeout: number): Promise<T> {
+    return this.deadlines.race(answer, { timeout }, 'auth.token of consul()', { backend });
   }
 
   /** A server that has just started knows no token until there is a leader, and that is no refusal. */
