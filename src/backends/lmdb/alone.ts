@@ -2,8 +2,8 @@
  * Alone: what no two processes of this machine may do at one time, with one folder.
  *
  * The last process to close a folder destroys the mutexes in the lock file, and one that opens it at that moment goes
- * on with what is left of them: every transaction of it fails then, or is acknowledged and lost (seen with lmdb 3.5.6;
- * `mdb_env_close_active` of LMDB). The name of an abstract socket is what Linux gives to one process at a time, and
+ * on with what is left of them: every transaction of it fails then, "No transaction to renew" (lmdb 3.5.6;
+ * `mdb_env_close_active` in its mdb.c). The name of an abstract socket is what Linux gives to one process at a time, and
  * takes back when that dies. Elsewhere LMDB's locks are of another kind, which the system itself keeps.
  */
 import { once } from 'node:events';

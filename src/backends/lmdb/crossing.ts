@@ -6,7 +6,7 @@
  * it was acknowledged, or pages are used twice (MDB_BAD_TXN). Hence each says what it is at before it looks for the
  * other, so that one of the two sees it; who writes gives way. A process that is stopped commits nothing meanwhile.
  */
-import { threadId } from 'node:worker_threads';
+import { randomUUID } from 'node:crypto';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { translated } from './errors.js';
@@ -19,9 +19,6 @@ const patience = 2000;
 /** ms after its last commit in which a writer does not say that it has done, for it may go on. */
 const lull = 2;
 
-/** Names of those of this thread. */
-let crossings = 0;
-
 export class Crossing {
   private readonly path: string;
   private readonly mark: Mark;
@@ -31,7 +28,7 @@ export class Crossing {
   /** @param path  the folder, which is there by the first use */
   constructor(path: string) {
     this.path = path;
-    this.mark = new Mark(path, `${threadId}.${++crossings}`);
+    this.mark = new Mark(path, randomUUID());
   }
 
   /** Opens while nobody writes. @throws KvError `unavailable` where a writer does not get done */
