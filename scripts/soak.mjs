@@ -198,7 +198,7 @@ async function converged(reader, store) {
 function growth() {
   const steady = lasting();
   const heaps = steady.map(({ name, heaps: all }) => bounded(`the heap of ${name}`, all, 32 * MiB));
-  const files = bounded('the file', sizes, 8 * MiB);
+  const files = bounded('the file', sizes, 32 * MiB);
   return {
     'heap of those that lived, MiB': heaps.join('; '),
     'most resident memory': `${Math.round(Math.max(...steady.map(({ rss }) => rss)) / MiB)} MiB`,
