@@ -152,23 +152,31 @@ export function startProxy(target: string): Proxy {
       mend();
       // Sockets that were reset close in a later turn.
       while (links.size > 0) await new Promise(resolve => setImmediate(resolve));
+      owned.delete(port);
     },
   };
 }
 
 // Below what kernels hand out for outgoing connections, and below the ports of servers (spec/servers/ports.ts), so that nobody
-// takes the port of a proxy while its door is closed.
-const first = 10_000;
-const end = 15_000;
+// takes the port of a proxy while its door is closed. Each worker of vitest has a share of them, for the same reason.
+const share = 500;
+const first = 10_000 + share * (Number(process.env.VITEST_POOL_ID ?? 0) % 10);
+const end = first + share;
+/** Those of proxies that have not ended. */
+const owned = new Set<number>();
 
 /** A door on a free port, which listens when this returns. */
 function openDoor(take: (client: Socket) => void): Door {
   for (let tries = 0; tries < 1000; tries++) {
+    const port = randomInt(first, end);
+    if (owned.has(port)) continue;
     const door = createDoor(take);
     // A port that is taken has no address, and says so later, too.
     const taken = (): void => undefined;
-    door.on('error', taken).listen(randomInt(first, end));
-    if (door.address() !== null) return door.off('error', taken);
+    door.on('error', taken).listen(port);
+    if (door.address() === null) continue;
+    owned.add(port);
+    return door.off('error', taken);
   }
   throw new Error(`no free port between ${first} and ${end}`);
 }
