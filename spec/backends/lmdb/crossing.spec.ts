@@ -143,7 +143,7 @@ describe('a crossing', () => {
     const crossing = new Crossing(path);
     await crossing.write(async () => undefined);
     renameSync(path, `${path}-gone`);
-    await quietFor(20, 'it is told by and by that the write is over');
+    await quietFor(50, 'it is told by and by that the write is over');
     expect(await crossing.write(async () => 'written')).toBe('written');
     crossing.end();
     expect(existsSync(path)).toBe(false);

@@ -17,7 +17,7 @@ const pause = 1;
 /** ms that a writer is waited for: it may be too busy to say that it has done. */
 const patience = 2000;
 /** ms after its last commit in which a writer does not say that it has done, for it may go on. */
-const lull = 2;
+const lull = 25;
 
 export class Crossing {
   private readonly path: string;
