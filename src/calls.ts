@@ -1,4 +1,5 @@
 /** Calls: what every one-shot has in common. Checked at the door, abortable, drained at close. */
+import { leave, type Member } from './crowd.js';
 import type { Call } from './driver.js';
 import { aborted } from './deadline.js';
 import { timeable } from './delay.js';
@@ -7,11 +8,9 @@ import type { CallOptions } from './interface.js';
 import { checkKnown } from './known.js';
 import type { StatusTracker } from './status.js';
 
-interface Pending {
+interface Pending extends Member {
   readonly write: boolean;
   reject: (error: KvError) => void;
-  /** Its place in the list; -1 once it has left. */
-  at: number;
 }
 
 /** What a call is, for its messages and its outcome. */
@@ -44,7 +43,6 @@ export class Calls {
   private readonly backend: string;
   private readonly usual: Call;
   private readonly status: StatusTracker;
-  // No Set: with additions and removals in turn it makes itself a new table every few calls.
   private readonly pending: Pending[] = [];
   private drained: (() => void) | undefined;
   private closing = false;
@@ -113,16 +111,7 @@ export class Calls {
   }
 
   private leave(pending: Pending): void {
-    const { at } = pending;
-    const last = this.pending.at(-1);
-    if (at === -1 || last === undefined) return;
-    pending.at = -1;
-    this.pending.pop();
-    if (last !== pending) {
-      this.pending[at] = last;
-      last.at = at;
-    }
-    if (this.pending.length === 0) this.drained?.();
+    if (leave(this.pending, pending) && this.pending.length === 0) this.drained?.();
   }
 
   /** No more calls; resolves when those in flight have settled, or been given up after `patience` ms. */

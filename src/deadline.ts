@@ -5,6 +5,7 @@
  * end of a list, and the timer looks through all of it when the first of them may be due. The timer outlives the calls, since
  * to set it and drop it again for each is most of what a deadline costs a lone one; without calls it keeps no process alive.
  */
+import { leave, type Member } from './crowd.js';
 import { KvError, type KvErrorDetail } from './errors.js';
 
 /** ms: how much later than its deadline a call may be given up. */
@@ -13,17 +14,14 @@ const grain = 10;
 /** A timer where it can be told whether to keep the process alive; those of a browser never do. */
 type Timer = ReturnType<typeof setTimeout> & { ref?(): void; unref?(): void };
 
-interface Pending {
+interface Pending extends Member {
   /** `performance.now()` of its deadline. */
   readonly due: number;
   readonly expire: () => void;
-  /** Its place in the list; -1 once it has left. */
-  at: number;
 }
 
 /** Gives up what takes too long. One instance for each driver; {@link Deadlines.close} when it ends. */
 export class Deadlines {
-  // No Set: with additions and removals in turn it makes itself a new table every few calls.
   private readonly pending: Pending[] = [];
   private timer: Timer | undefined;
   private armedFor = Infinity;
@@ -88,16 +86,7 @@ export class Deadlines {
   }
 
   private leave(pending: Pending): void {
-    const { at } = pending;
-    const last = this.pending.at(-1);
-    if (at === -1 || last === undefined) return;
-    pending.at = -1;
-    this.pending.pop();
-    if (last !== pending) {
-      this.pending[at] = last;
-      last.at = at;
-    }
-    if (this.pending.length > 0) return;
+    if (!leave(this.pending, pending) || this.pending.length > 0) return;
     if (this.closed) this.disarm();
     else this.timer?.unref?.();
   }
