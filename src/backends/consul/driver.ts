@@ -1,4 +1,5 @@
 /** The driver of Consul: what it is made of. */
+import type { Capabilities } from '../../capabilities.js';
 import type { Driver, DriverContext } from '../../driver.js';
 import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
@@ -22,10 +23,16 @@ const linger = 1000;
 
 export function createConsulDriver(settings: Settings): Driver {
   const capabilities = capabilitiesOf(settings);
-  return createNetworkedDriver({ name: backend, capabilities, linger, tellsHolder: true, make: context => partsOf(settings, context) });
+  return createNetworkedDriver({
+    name: backend,
+    capabilities,
+    linger,
+    tellsHolder: true,
+    make: context => partsOf(settings, context, capabilities),
+  });
 }
 
-function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext): Parts {
+function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext, capabilities: Capabilities): Parts {
   const cluster = new Cluster(settings);
   const keyspace = new Keyspace(settings.root, new Foreign(backend, logger));
   const modes = { strong: settings.consistency, stale: 'stale' } as const;
@@ -42,7 +49,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     },
     async ready(within) {
       await strongRead({ cluster, keyspace, timeout: within });
-      return capabilitiesOf(settings);
+      return capabilities;
     },
     async get(get, consistency) {
       const send = gets[consistency];

@@ -1,4 +1,5 @@
 /** The driver of Redis: what it is made of, one server or many. */
+import type { Capabilities } from '../../capabilities.js';
 import type { Driver, DriverContext } from '../../driver.js';
 import { Foreign } from '../../foreign.js';
 import { createNetworkedDriver, type Parts } from '../../networked.js';
@@ -17,17 +18,17 @@ import { Sessions } from './session.js';
 import { Watches } from './watches.js';
 
 export function createRedisDriver(settings: Settings): Driver {
+  const capabilities = capabilitiesOf(settings);
   return createNetworkedDriver({
     name: backend,
-    capabilities: capabilitiesOf(settings),
+    capabilities,
     tellsHolder: true,
-    make: context => partsOf(settings, context),
+    make: context => partsOf(settings, context, capabilities),
   });
 }
 
-function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext): Parts {
+function partsOf(settings: Settings, { timeout, silence, logger, ending }: DriverContext, capabilities: Capabilities): Parts {
   const { resync, waitReplicas } = settings;
-  const capabilities = capabilitiesOf(settings);
   const servers = serversOf(settings, timeout);
   const keyspace = new Keyspace({ ...settings, foreign: new Foreign(backend, logger, 'no valid key, or no string,') });
   const watches = new Watches({ servers, keyspace, silence, timeout });
