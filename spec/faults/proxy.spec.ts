@@ -298,6 +298,27 @@ describe('refuse', () => {
     await exchange(await dial(), 'welcome');
     expect(proxy.counts.total).toBe(2);
   });
+
+  test('a port that somebody else has meanwhile is waited for', async () => {
+    const { proxy, dial } = await scene();
+    await proxy.refuse();
+    const other = createServer().listen(proxy.port);
+    await once(other, 'listening');
+    const healed = proxy.heal();
+    // So many tries fail.
+    let tries = 0;
+    await until('another try', () => ++tries > 5);
+    other.close();
+    await healed;
+    await exchange(await dial(), 'welcome');
+  });
+
+  test('healing after its end opens nothing', async () => {
+    const { proxy } = await scene();
+    await proxy[Symbol.asyncDispose]();
+    await proxy.heal();
+    expect(await ended(peer(connect(proxy.port, '127.0.0.1')))).toBe('ECONNREFUSED');
+  });
 });
 
 describe('its end', () => {

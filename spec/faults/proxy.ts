@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, type Server as Door, type Socket, createServer } from 'node:net';
+import { delay } from '../../src/delay.js';
 import { type Direction, type Ending, type Faults, noFaults } from './faults.js';
 import { type Link, type Tally, createLink } from './link.js';
 import { randomFrom } from './random.js';
@@ -71,6 +72,7 @@ export function startProxy(target: string): Proxy {
   const tally: Tally = { up: 0, down: 0, roundTrips: 0 };
   const unmet = new Set<() => void>();
   let total = 0;
+  let ended = false;
 
   const take = (client: Socket): void => {
     if (!isLoopback(client.remoteAddress)) {
@@ -142,11 +144,13 @@ export function startProxy(target: string): Proxy {
     async heal() {
       mend();
       changed();
-      if (door !== undefined) return;
-      door = createDoor(take).listen(port);
-      await once(door, 'listening');
+      if (door !== undefined || ended) return;
+      const opening = createDoor(take);
+      door = opening;
+      await listen(opening, port, () => door === opening);
     },
     async [Symbol.asyncDispose]() {
+      ended = true;
       await close();
       cut();
       mend();
@@ -179,6 +183,19 @@ function openDoor(take: (client: Socket) => void): Door {
     return door.off('error', taken);
   }
   throw new Error(`no free port between ${first} and ${end}`);
+}
+
+/** Takes a port again that was ours. Whatever else has it by accident has some time to go, as long as the door is `wanted`. */
+async function listen(door: Door, port: number, wanted: () => boolean): Promise<void> {
+  for (let tries = 0; wanted(); tries++) {
+    try {
+      await once(door.listen(port), 'listening');
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 200) throw error;
+      await delay(25);
+    }
+  }
 }
 
 /** Node listens at once only where no host is given, so on all addresses: strangers are turned away when they come. */

@@ -126,10 +126,10 @@ describeProgram('consul', 'calls of consul', found => {
     let strangers = 0;
     front.decide = () => ({ answer: { status: 404, body: `page not found ${++strangers}` } });
     for (const call of [
-      () => store.ready({ timeout: 300 }),
-      () => store.get('dir/a', { timeout: 300 }),
-      () => store.list('dir', { timeout: 300 }),
-      () => store.children('dir', { timeout: 300 }),
+      () => store.ready({ timeout: 1500 }),
+      () => store.get('dir/a', { timeout: 1500 }),
+      () => store.list('dir', { timeout: 1500 }),
+      () => store.children('dir', { timeout: 1500 }),
     ])
       await expect(call()).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('is not Consul') });
     const before = strangers;
@@ -156,8 +156,8 @@ describeProgram('consul', 'calls of consul', found => {
       refused++;
       return unknown;
     };
-    await expect(store.get('loading', { timeout: 300 })).rejects.toMatchObject({ code: 'unavailable', transient: true });
-    await expect(store.put('loading', 'x', { timeout: 300 })).rejects.toSatisfy(
+    await expect(store.get('loading', { timeout: 1500 })).rejects.toMatchObject({ code: 'unavailable', transient: true });
+    await expect(store.put('loading', 'x', { timeout: 1500 })).rejects.toSatisfy(
       (error: KvError) => error.code === 'unavailable' && error.outcome === undefined,
     );
     const [read, written] = [store.get('loading'), store.put('loading', '2')];

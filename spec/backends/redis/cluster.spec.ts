@@ -178,7 +178,7 @@ describeProgram('redis', 'a cluster of Redis', found => {
       const felling = store.deleteTree('a');
       await using other = createStore(redis({ hosts: [...cluster.hosts], cluster: true, root, index }), { timeout: 2000, silence: 3000 });
       const watching = watch(other);
-      expect((await refused(other.list('', { timeout: 300 }))).code).toBe('unavailable');
+      expect((await refused(other.list('', { timeout: 1000 }))).code).toBe('unavailable');
       await journey.arrive();
       expect((await asked[0]).size).toBe(40);
       expect((await asked[1]).map(({ name }) => name)).toEqual(['a', 'b']);

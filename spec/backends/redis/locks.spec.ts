@@ -93,7 +93,7 @@ describeProgram('redis', 'locks of Redis', found => {
 
   test('a lock that waits for replicas which are not there is not had, and leaves no record behind', async () => {
     await using scene = new Scene(await startRedis(found));
-    const store = scene.store({ waitReplicas: 1 }, { timeout: 400 });
+    const store = scene.store({ waitReplicas: 1 }, { timeout: 1500 });
     const error = await refused(store.lock('job'));
     expect([error.code, error.message]).toEqual(['unavailable', '0 of 1 replicas have the record of the lock']);
     await until('no record', async () => ((await scene.server.command(['KEYS', '~rxkv/job/*-*'])) as string[]).length === 0);

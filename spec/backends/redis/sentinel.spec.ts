@@ -102,12 +102,12 @@ describeProgram('redis', 'Redis behind sentinels', found => {
   test('sentinels that know no such master, or cannot be reached, are an error that says so, in time', async () => {
     await using sentinel = await startRedisSentinel(found);
     const hosts = sentinel.sentinels.map(({ host }) => host);
-    await using store = createStore(redis({ hosts, sentinel: 'nobody' }), { timeout: 500 });
+    await using store = createStore(redis({ hosts, sentinel: 'nobody' }), { timeout: 5000 });
     const error = await refused(store.get('k'));
     expect([error.code, error.message]).toEqual(['invalid', 'the sentinels know no master of that name']);
     await using partly = createStore(redis({ hosts: ['127.0.0.1:1', ...hosts], sentinel: sentinel.masterName }), { timeout: 2000 });
     await partly.put('k', '1');
-    await using lost = createStore(redis({ hosts: '127.0.0.1:1', sentinel: 'x' }), { timeout: 300 });
+    await using lost = createStore(redis({ hosts: '127.0.0.1:1', sentinel: 'x' }), { timeout: 1500 });
     expect((await refused(lost.get('k'))).transient).toBe(true);
   }, 60_000);
 });
