@@ -5,6 +5,7 @@ import type { Crossing } from './crossing.js';
 import { use } from './environments.js';
 import { notLoaded, translated } from './errors.js';
 import { type Expiry, expiryKeys, headersOnly, numberKeys, type Owned, ownedKeys, type Stored, textKeys, whole } from './layout.js';
+import { mapSize } from './map-size.js';
 import { preflight } from './preflight.js';
 import { claim } from './schema.js';
 
@@ -117,7 +118,7 @@ export async function openClient(path: string, crossing: Crossing): Promise<Clie
     mkdirSync(path, { recursive: true, mode: 0o700 });
     return await use(path, dataFile(path), async () => {
       await preflight(path);
-      return crossing.open(() => opened(open({ path, ...settings }), path));
+      return crossing.open(() => opened(open({ path, ...settings, ...mapSize() }), path));
     });
   } catch (error) {
     throw translated(error, path);
