@@ -2,6 +2,8 @@
 import { afterEach, expect, test } from 'vitest';
 import { consul } from '../../../src/backends/consul/index.js';
 import { createStore, diff, type Entry, type KvError, retryTransient, type Snapshot, type Store, text } from '../../../src/index.js';
+import { quietFor } from '../../../src/conformance/waiting.js';
+import { startProxy } from '../../faults/proxy.js';
 import { startConsul } from '../../servers/consul.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
@@ -33,6 +35,25 @@ describeProgram('consul', 'feeds of consul under faults', found => {
   }
 
   const last = (watch: Watch<Entry | undefined>): string | undefined => text(watch.values.at(-1));
+
+  test('a cut is counted from when it began, also where the query that it broke had long been silent', async () => {
+    await using server = await startConsul(found);
+    await using proxy = startProxy(server.host);
+    const silence = 4000;
+    const store = open(proxy.host, { silence });
+    const [writer, began] = [open(server.host), performance.now()];
+    await writer.put('k', '1');
+    const key = watched<Entry | undefined>(store.watch$('k'));
+    await until('the state before', () => last(key) === '1');
+    await quietFor(silence * 0.6, 'a query waits for three quarters of it');
+    await proxy.refuse();
+    proxy.cut();
+    await until('the silence since the last answer to be over', () => performance.now() - began > silence * 1.2, { within: silence * 2 });
+    await proxy.heal();
+    await writer.put('k', '2');
+    await until('the change', () => last(key) === '2' || key.failure !== undefined);
+    expect(key.failure).toBeUndefined();
+  }, 60_000);
 
   test('pitfall 3: a server that lost its data is a new state, and the next write is heard at once', async () => {
     await using server = await startConsul(found);

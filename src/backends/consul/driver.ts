@@ -8,7 +8,7 @@ import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
 import { Expiries } from './expiry.js';
-import { Feeds } from './feed.js';
+import { createFeeds } from './feed.js';
 import { createGets } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { entryOf, Keyspace } from './keyspace.js';
@@ -41,8 +41,8 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const expiries = new Expiries(sessions);
   const committer = new Committer({ cluster, keyspace, sessions, expiries, ending });
   const queries = new Queries({ cluster, keyspace, most: settings.connections.watches, timeout, silence });
-  const feeds = new Feeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'consistent'), timeout, silence });
-  const locks = new Locks({ cluster, keyspace, feed$: range => feeds.feed$(range), timeout, silence, linger, ending });
+  const feed$ = createFeeds({ cluster, queries, keyspace, gets: createGets(cluster, keyspace, 'consistent'), timeout, silence });
+  const locks = new Locks({ cluster, keyspace, feed$, timeout, silence, linger, ending });
   return {
     get native() {
       return cluster.native;
@@ -61,7 +61,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     list: (query, { timeout: within, consistency }) =>
       list(query, { cluster, keyspace, gets: gets[consistency], mode: modes[consistency], timeout: within }),
     commit: write => committer.commit(write),
-    feed$: range => feeds.feed$(range),
+    feed$,
     session$: ttl => sessions.session$(ttl),
     acquire$: (session, directory, value, behind) => locks.acquire$(session, directory, value, behind),
     holder$: directory => locks.holder$(directory),

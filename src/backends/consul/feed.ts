@@ -43,17 +43,9 @@ const large = 20_000;
 /** ms after which a tree is read as a whole: Consul forgets deletions after 15 minutes. */
 const longestTrust = 600_000;
 
-export class Feeds {
-  private readonly options: FeedsOptions;
-
-  constructor(options: FeedsOptions) {
-    this.options = options;
-  }
-
-  /** As {@link Driver.feed$}; there is no going on from an index. */
-  feed$(range: Range): Observable<Feed> {
-    return new Observable<Feed>(subscriber => new Following(this.options, range, subscriber).begin());
-  }
+/** As {@link Driver.feed$}; there is no going on from an index. */
+export function createFeeds(options: FeedsOptions): (range: Range) => Observable<Feed> {
+  return range => new Observable<Feed>(subscriber => new Following(options, range, subscriber).begin());
 }
 
 /** One feed, from its subscription to its end. */
@@ -108,6 +100,8 @@ class Following {
       } catch (cause) {
         const error = translated(cause);
         if (!isPassing(error)) return this.subscriber.error(error);
+        // While a query blocks it says nothing: what breaks off, and is not just silent, stood until now.
+        if (this.blockedAt !== undefined && error.code !== 'timeout') this.mark();
         this.freeSlot();
         this.restart();
         await this.rest(pause * (0.5 + Math.random() / 2));

@@ -6,7 +6,7 @@ import { capabilities } from './capabilities.js';
 import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
-import { Feeds } from './feed.js';
+import { createFeeds } from './feed.js';
 import { createGets } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { Keyspace } from './keyspace.js';
@@ -26,7 +26,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const watches = new Watches({ cluster, silence, timeout });
   const gets = { strong: createGets(cluster, keyspace, 'strong'), stale: createGets(cluster, keyspace, 'stale') };
   const committer = new Committer({ cluster, keyspace, ending: work => ending(work.catch(() => undefined)) });
-  const feeds = new Feeds({ cluster, keyspace, watches, get: gets.strong, timeout });
+  const feed$ = createFeeds({ cluster, keyspace, watches, get: gets.strong, timeout });
   const sessions = new Sessions({ cluster, timeout, ending });
   const locks = new Locks({ cluster, keyspace, committer, watches, timeout, ending });
   return {
@@ -45,7 +45,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     },
     list: (query, call) => list(cluster, keyspace, query, { timeout: call.timeout, serializable: call.consistency === 'stale' }),
     commit: write => committer.commit(write),
-    feed$: (range, since) => feeds.feed$(range, since),
+    feed$,
     session$: ttl => sessions.session$(ttl),
     acquire$: (session, directory, value, behind) => locks.acquire$(session, directory, value, behind),
     health: within => healthOf({ cluster, keyspace, timeout: within }),

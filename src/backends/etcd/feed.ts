@@ -25,17 +25,9 @@ export interface FeedsOptions {
   readonly timeout: number;
 }
 
-export class Feeds {
-  private readonly options: FeedsOptions;
-
-  constructor(options: FeedsOptions) {
-    this.options = options;
-  }
-
-  /** As {@link Driver.feed$}. */
-  feed$(range: Range, since?: bigint): Observable<Feed> {
-    return new Observable<Feed>(subscriber => new Following(this.options, range, since, subscriber).begin());
-  }
+/** As {@link Driver.feed$}. */
+export function createFeeds(options: FeedsOptions): (range: Range, since?: bigint) => Observable<Feed> {
+  return (range, since) => new Observable<Feed>(subscriber => new Following(options, range, since, subscriber).begin());
 }
 
 /** One feed, from its subscription to its end. */

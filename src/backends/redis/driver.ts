@@ -6,7 +6,7 @@ import { createNetworkedDriver, type Parts } from '../../networked.js';
 import { capabilitiesOf } from './capabilities.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
-import { Feeds } from './feed.js';
+import { createFeeds } from './feed.js';
 import { createGets } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { Keyspace } from './keyspace.js';
@@ -32,10 +32,10 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const servers = serversOf(settings, timeout);
   const keyspace = new Keyspace({ ...settings, foreign: new Foreign(backend, logger, 'no valid key, or no string,') });
   const watches = new Watches({ servers, keyspace, silence, timeout });
-  const feeds = new Feeds({ servers, keyspace, watches, timeout, resync, consistent: capabilities.consistentList });
+  const feed$ = createFeeds({ servers, keyspace, watches, timeout, resync, consistent: capabilities.consistentList });
   const sessions = new Sessions({ servers, keyspace, timeout, ending });
   const gets = createGets(servers, keyspace);
-  const lister = new Lister({ servers, keyspace, timeout, feed$: range => feeds.feed$(range) });
+  const lister = new Lister({ servers, keyspace, timeout, feed$ });
   const committer = new Committer({ servers, keyspace, sessions });
   const locks = new Locks({ servers, keyspace, sessions, watches, timeout, silence, waitReplicas, ending });
   return {
@@ -53,7 +53,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     },
     list: (query, call) => lister.list(query, call.timeout),
     commit: write => committer.commit(write),
-    feed$: range => feeds.feed$(range),
+    feed$,
     session$: ttl => sessions.session$(ttl),
     acquire$: (session, directory, value, behind) => locks.acquire$(session, directory, value, behind),
     holder$: directory => locks.holder$(directory),

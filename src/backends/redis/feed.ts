@@ -29,17 +29,9 @@ export interface FeedsOptions {
   readonly consistent: boolean;
 }
 
-export class Feeds {
-  private readonly options: FeedsOptions;
-
-  constructor(options: FeedsOptions) {
-    this.options = options;
-  }
-
-  /** As {@link Driver.feed$}. */
-  feed$(range: Range): Observable<Feed> {
-    return new Observable<Feed>(subscriber => new Following(this.options, range, subscriber).begin());
-  }
+/** As {@link Driver.feed$}. */
+export function createFeeds(options: FeedsOptions): (range: Range) => Observable<Feed> {
+  return range => new Observable<Feed>(subscriber => new Following(options, range, subscriber).begin());
 }
 
 /** Keys in one request: all of them are read at one moment. */

@@ -8,7 +8,7 @@ import { Cluster } from './cluster.js';
 import { Committer } from './commit.js';
 import { backend } from './errors.js';
 import { Expiries } from './expiry.js';
-import { Feeds } from './feed.js';
+import { createFeeds } from './feed.js';
 import { createGets } from './get.js';
 import { healthOf, strongRead } from './health.js';
 import { Keyspace } from './keyspace.js';
@@ -29,7 +29,7 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
   const cluster = new Cluster({ settings, silence });
   const keyspace = new Keyspace(settings, new Foreign(backend, logger));
   const clock = new Clock();
-  const feeds = new Feeds({ cluster, keyspace, watches: new Watches(cluster, timeout), timeout });
+  const feed$ = createFeeds({ cluster, keyspace, watches: new Watches(cluster, timeout), timeout });
   const gets = {
     strong: createGets({ cluster, keyspace, strong: true }),
     stale: createGets({ cluster, keyspace, strong: false }),
@@ -52,10 +52,10 @@ function partsOf(settings: Settings, { timeout, silence, logger, ending }: Drive
     get: (get, consistency) => gets[consistency](get),
     list(query, call) {
       const { read: inTime } = clock.trips(call, 'list');
-      return list(query, { cluster, keyspace, feeds, timeout: call.timeout, strong: call.consistency === 'strong', inTime });
+      return list(query, { cluster, keyspace, feed$, timeout: call.timeout, strong: call.consistency === 'strong', inTime });
     },
     commit: write => committer.commit(write),
-    feed$: range => feeds.feed$(range),
+    feed$,
     session$: ttl => sessions.session$(ttl),
     acquire$: (session, directory, value, behind) => locks.acquire$(session, directory, value, behind),
     health: within => healthOf({ cluster, keyspace, timeout: within, inTime: clock.trips({ timeout: within }, 'health').read }),

@@ -25,17 +25,9 @@ export interface FeedsOptions {
   readonly timeout: number;
 }
 
-export class Feeds {
-  private readonly options: FeedsOptions;
-
-  constructor(options: FeedsOptions) {
-    this.options = options;
-  }
-
-  /** As {@link Driver.feed$}; it never resumes. */
-  feed$(range: Range): Observable<Feed> {
-    return new Observable<Feed>(subscriber => new Following(this.options, range, subscriber).begin());
-  }
+/** As {@link Driver.feed$}; it never resumes. */
+export function createFeeds(options: FeedsOptions): (range: Range) => Observable<Feed> {
+  return range => new Observable<Feed>(subscriber => new Following(options, range, subscriber).begin());
 }
 
 /** ms from one try to the next where a read failed and nothing else wakes the feed. */

@@ -2,8 +2,8 @@
  * Listing: a walk in which nothing is newer than the answer before it, which makes it the state at that answer; where
  * others write meanwhile, a feed of a moment.
  */
-import { filter, firstValueFrom, map, throwError, timeout as within } from 'rxjs';
-import type { Listing } from '../../driver.js';
+import { filter, firstValueFrom, map, type Observable, throwError, timeout as within } from 'rxjs';
+import type { Feed, Listing, Range } from '../../driver.js';
 import type { Entry } from '../../entry.js';
 import { KvError } from '../../errors.js';
 import { depthOf } from '../../key.js';
@@ -11,7 +11,6 @@ import type { PrefixQuery } from '../../networked.js';
 import type { Cluster } from './cluster.js';
 import type { Connection } from './connection.js';
 import { backend } from './errors.js';
-import type { Feeds } from './feed.js';
 import type { Keyspace } from './keyspace.js';
 import type { InTime } from './trips.js';
 import { exists, type Node, sync } from './wire.js';
@@ -20,7 +19,7 @@ import { type Reads, readsOf, walk } from './walk.js';
 export interface ListOptions {
   readonly cluster: Cluster;
   readonly keyspace: Keyspace;
-  readonly feeds: Feeds;
+  readonly feed$: (range: Range) => Observable<Feed>;
   /** ms for each round trip */
   readonly timeout: number;
   readonly strong: boolean;
@@ -69,9 +68,9 @@ async function attemptOf(query: PrefixQuery, options: ListOptions, connection: C
 }
 
 /** The state that a feed of the range begins with. */
-async function watched(query: PrefixQuery, { feeds, timeout }: ListOptions): Promise<Listing> {
+async function watched(query: PrefixQuery, { feed$, timeout }: ListOptions): Promise<Listing> {
   const late$ = throwError(() => new KvError('timeout', `list: nothing was heard for ${timeout} ms`, { backend }));
-  const listing$ = feeds.feed$({ prefix: query.prefix }).pipe(
+  const listing$ = feed$({ prefix: query.prefix }).pipe(
     within({ each: timeout, with: () => late$ }),
     filter(feed => feed.type === 'reset'),
     map(({ entries, revision }) => shallow(query, entries, revision)),
