@@ -28,11 +28,15 @@ describe('store', () => {
         };
         const model = new Model();
         const run = new Run(model, [one, other], drivers, faults);
-        await fc.asyncModelRun(() => ({ model, real: run }), commands);
-        await run.end(async () => {});
-        void one.close();
-        void other.close();
-        await advance(1000);
+        try {
+          await fc.asyncModelRun(() => ({ model, real: run }), commands);
+          await run.end(async () => {});
+        } finally {
+          run.stop();
+          void one.close();
+          void other.close();
+          await advance(1000);
+        }
       });
     },
   );

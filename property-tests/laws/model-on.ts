@@ -27,7 +27,11 @@ export function modelOn({ open }: Backend, parameters: Runs): void {
     const model = new Model();
     const run = new Run(model, stores, []);
     await stores[0].deleteTree('');
-    await fc.asyncModelRun(() => ({ model, real: run }), commands);
-    await run.end(watches => until(() => watches.every(watch => watch.settled()), 'every watch to show the last state'));
+    try {
+      await fc.asyncModelRun(() => ({ model, real: run }), commands);
+      await run.end(watches => until(() => watches.every(watch => watch.settled()), 'every watch to show the last state'));
+    } finally {
+      run.stop();
+    }
   });
 }

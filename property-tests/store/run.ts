@@ -23,6 +23,9 @@ export interface Faults {
 /** ms of a call, in virtual time. */
 export const timeout = 300;
 
+/** ms until who lost touch has tried anew. */
+const retried = 1000;
+
 export class Run {
   readonly model: Model;
   private readonly calls: Calls;
@@ -30,6 +33,7 @@ export class Run {
   private readonly drivers: readonly Driver[];
   private readonly faults: Faults | undefined;
   private readonly ways: Way[] = ['open', 'open'];
+  private healedAt = -Infinity;
   /** Which state of the history each store has last been able to see, while its way is closed. */
   private readonly knew: number[] = [0, 0];
   private readonly watches: Watch[] = [];
@@ -55,7 +59,12 @@ export class Run {
     if (action.does === 'keepAlive') return this.ways[this.client(action.client).of] === 'open';
     if (action.does === 'endKeepAlive') return this.keptAlive.length > 0 && this.ways[this.nth(this.keptAlive, action.nth).of] === 'open';
     // Who keeps the session of another must be there to notice it.
-    return !kept(action).some(key => this.cellOf(action, key)?.session !== undefined) || this.ways.every(way => way === 'open');
+    return !kept(action).some(key => this.cellOf(action, key)?.session !== undefined) || this.reunited();
+  }
+
+  /** Whether no way is closed, nor was it a moment ago: who keeps a key alive looks after it again by now. */
+  private reunited(): boolean {
+    return this.ways.every(way => way === 'open') && Date.now() - this.healedAt >= retried;
   }
 
   async perform(action: Action): Promise<void> {
@@ -75,6 +84,10 @@ export class Run {
     for (const { store, base } of this.clients.slice(0, 2)) {
       expect(textOf(await store.list('')), 'what is listed in the end').toBe(textOf(shown(this.model.state, base, 0)));
     }
+  }
+
+  /** Ends what is live, also where it failed: the next run has nothing to do with it. */
+  stop(): void {
     for (const watch of this.watches) watch.stop();
     for (const one of this.keptAlive) one.stop();
   }
@@ -128,13 +141,18 @@ export class Run {
 
   private watching(action: Extract<Action, { does: 'watch' | 'watchTree' }>): Watch {
     const { store, base, of } = this.client(action.client);
-    // Who joins a shared watch while the way is closed is shown what the others see.
-    const from = this.ways[of] === 'open' ? this.model.history.length - 1 : (this.knew[of] as number);
+    const prefix = base + (action.does === 'watch' ? action.key : below(action.directory));
+    const shares = `${of} ${action.does} ${prefix}`;
     const name = `${JSON.stringify(action)}, number ${this.watches.length},`;
-    if (action.does === 'watch')
-      return watchKey(store, action.key, { name, from, prefix: base + action.key, strip: base.length }, this.model);
-    const prefix = base + below(action.directory);
-    return watchTree(store, action.directory, { name, from, prefix, strip: base.length, depth: action.depth }, this.model);
+    const seen = { name, shares, from: this.visible(of, shares), prefix, strip: base.length };
+    if (action.does === 'watch') return watchKey(store, action.key, seen, this.model);
+    return watchTree(store, action.directory, { ...seen, depth: action.depth }, this.model);
+  }
+
+  /** The first state that a new watch may show: who joins a shared one is shown first what that has seen last. */
+  private visible(of: number, shares: string): number {
+    const newest = this.ways[of] === 'open' ? this.model.history.length - 1 : (this.knew[of] as number);
+    return Math.min(newest, ...this.watches.filter(watch => watch.shares === shares).map(watch => watch.shown()));
   }
 
   private async keepAlive(action: Extract<Action, { does: 'keepAlive' }>): Promise<void> {
@@ -170,6 +188,7 @@ export class Run {
   }
 
   private set(way: Way, store: number | undefined): void {
+    if (way === 'open') this.healedAt = Date.now();
     this.faults?.set(way, store === undefined ? undefined : this.drivers[store]);
     this.ways.forEach((_, i) => {
       if (store !== undefined && store !== i) return;

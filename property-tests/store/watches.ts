@@ -9,6 +9,10 @@ import { retryTransient } from '../../src/operators/retry-transient.js';
 import { type Model, shown, type State, textOf } from './model.js';
 
 export interface Watch {
+  /** Of which store it is, and of what: those who look at the same share one feed. */
+  readonly shares: string;
+  /** Which state of the history it has shown last, at least. */
+  shown(): number;
   /** Whether it shows the model's state by now. */
   settled(): boolean;
   /** All that it has shown were states of the model, in their order, and its events lead to the last one. */
@@ -22,6 +26,7 @@ const soon = { first: 50, most: 200, random: (): number => 0.5 };
 /** The name and range of a watch, for messages and for what the model shows of it. */
 export interface Seen {
   readonly name: string;
+  readonly shares: string;
   /** The first state of the history that it may show. */
   readonly from: number;
   readonly prefix: string;
@@ -30,7 +35,6 @@ export interface Seen {
 }
 
 export function watchTree(store: Store, directory: string, seen: Seen, model: Model): Watch {
-  const { from } = seen;
   const states: string[] = [];
   const revisions: bigint[] = [];
   const folded = new Map<string, Entry>();
@@ -46,7 +50,7 @@ export function watchTree(store: Store, directory: string, seen: Seen, model: Mo
     )
     .subscribe(change => take(folded, change));
   const wanted = (state: State): string => textOf(shown(state, seen.prefix, seen.strip, seen.depth));
-  const watching = watch(seen.name, model, from, subscription, states, wanted);
+  const watching = watch(seen, model, subscription, states, wanted);
   return {
     ...watching,
     check: () => {
@@ -60,7 +64,7 @@ export function watchTree(store: Store, directory: string, seen: Seen, model: Mo
 
 export function watchKey(store: Store, key: string, seen: Seen, model: Model): Watch {
   const states: string[] = [];
-  const { from, prefix: whole } = seen;
+  const { prefix: whole } = seen;
   const subscription = store
     .watch$(key)
     .pipe(retryTransient(soon))
@@ -69,20 +73,22 @@ export function watchKey(store: Store, key: string, seen: Seen, model: Model): W
     const cell = state.get(whole);
     return textOf(cell === undefined ? [] : [{ ...cell.entry, key: whole.slice(seen.strip) }]);
   };
-  return watch(seen.name, model, from, subscription, states, wanted);
+  return watch(seen, model, subscription, states, wanted);
 }
 
 function watch(
-  name: string,
+  { name, shares, from }: Seen,
   model: Model,
-  from: number,
   subscription: Subscription,
   states: readonly string[],
   wanted: (state: State) => string,
 ): Watch {
+  const history = (): string[] => model.history.slice(from).map(wanted);
   return {
+    shares,
+    shown: () => from + placesOf(states, history()).reduce((_, place) => Math.max(place, 0), 0),
     settled: () => states.at(-1) === wanted(model.state),
-    check: () => checkOrder(name, model, from, states, wanted),
+    check: () => checkOrder(name, history(), states),
     stop: () => {
       subscription.unsubscribe();
       const count = states.length;
@@ -91,14 +97,22 @@ function watch(
   };
 }
 
-function checkOrder(name: string, model: Model, from: number, states: readonly string[], wanted: (state: State) => string): void {
-  const history = model.history.slice(from).map(wanted);
+/** Where in the history each state was, in order; -1 for one that it was not in after the one before. */
+function placesOf(states: readonly string[], history: readonly string[]): number[] {
   let at = 0;
-  for (const state of states) {
+  return states.map(state => {
     const place = history.indexOf(state, at);
-    if (place === -1)
-      expect.fail(`${name} showed ${state}, which the store was not in after ${history[at]}; it was in ${history.join(', ')}`);
-    at = place;
+    if (place !== -1) at = place;
+    return place;
+  });
+}
+
+function checkOrder(name: string, history: readonly string[], states: readonly string[]): void {
+  const places = placesOf(states, history);
+  const wrong = places.indexOf(-1);
+  if (wrong !== -1) {
+    const before = history[places[wrong - 1] ?? 0];
+    expect.fail(`${name} showed ${states[wrong]}, which the store was not in after ${before}; it was in ${history.join(', ')}`);
   }
   expect(states.at(-1), `the last of ${name}`).toBe(history.at(-1));
 }
