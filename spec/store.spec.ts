@@ -1,6 +1,7 @@
 import { filter, firstValueFrom, lastValueFrom, NEVER, Subject, switchMap, timer } from 'rxjs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createWorld, memory } from '../src/backends/memory/index.js';
+import { quietFor } from '../src/conformance/waiting.js';
 import type { Driver, Outcome } from '../src/driver.js';
 import { KvError } from '../src/errors.js';
 import type { Store } from '../src/interface.js';
@@ -63,7 +64,7 @@ describe('createStore', () => {
     const store = open(driver, { timeout: Infinity });
     const removed = store.delete('a');
     const closing = store.close();
-    await new Promise(resolve => setTimeout(resolve, 20));
+    await quietFor(20, 'a timer that was asked for more than it holds fires at once');
     answer({ ok: true, results: [{ existed: true }] });
     await expect(removed).resolves.toBe(true);
     await closing;

@@ -106,7 +106,7 @@ export async function inContext(harness: Harness, expect: Expect, way: Way, opti
       writing,
       reading,
       limit,
-      ttl: Math.max(capabilities.minTtl, 400),
+      ttl: Math.max(capabilities.minTtl, 1000),
       silence: harness.silence ?? 2000,
       connect: async prepare => connect(root, prepare),
       beside,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, test } from 'vitest';
 import { lmdb } from '../../../src/backends/lmdb/index.js';
-import { until } from '../../../src/conformance/waiting.js';
+import { quietFor, until } from '../../../src/conformance/waiting.js';
 import type { Leader, Store } from '../../../src/interface.js';
 import { diff } from '../../../src/operators/diff.js';
 import { createStore } from '../../../src/store.js';
@@ -196,7 +196,7 @@ describe('guarantee 12: a process', () => {
     await watcher.next('watching');
     let over = false;
     void watcher.exit.then(() => (over = true));
-    await new Promise(resolve => setTimeout(resolve, 500));
+    await quietFor(500, 'a watch keeps its process alive');
     expect(over).toBe(false);
     watcher.send({ close: true });
     await watcher.finished();

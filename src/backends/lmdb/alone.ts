@@ -12,8 +12,8 @@ import { delay } from '../../delay.js';
 
 /** ms between two tries. */
 const pause = 5;
-/** ms: a process that was stopped while it was alone keeps nobody for longer. */
-const patience = 2000;
+/** ms: a process that was stopped while it was alone keeps nobody for longer. More than who opens may wait for writers. */
+const patience = 5000;
 
 /** Does `work` once no other process does something of the kind with that folder, of which `id` is what the system calls it. */
 export async function alone<T>(id: string, work: () => Promise<T>): Promise<T> {
