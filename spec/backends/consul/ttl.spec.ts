@@ -138,6 +138,25 @@ describeProgram('consul', 'ttl on consul', found => {
     expect(await first.get('k')).toEqual(entry);
   }, 60_000);
 
+  test('a put whose ttl could not be taken off says that it was written all the same', async () => {
+    await using server = await startConsul(found);
+    await using front = await startFront(server.host);
+    const [first, second] = [open(server.host), open(front.host)];
+    await first.put('k', 'leased', { ttl: 3_600_000 });
+    await second.get('k');
+    front.decide = ({ body }) => (body.includes('check-index') ? { answer: { status: 403, body: 'Permission denied' } } : undefined);
+    // The first goes at once, the others together.
+    const [, other, put] = ['first', 'other', 'k'].map(async key => second.put(key, 'permanent'));
+    await expect(put).rejects.toMatchObject({
+      code: 'denied',
+      outcome: 'unknown',
+      message: expect.stringContaining('it was written, and may still end with the ttl that it had: '),
+    });
+    expect(await other).toMatchObject({ key: 'other', leased: false });
+    expect(await first.get('k')).toMatchObject({ leased: true });
+    expect(text(await first.get('k'))).toBe('permanent');
+  }, 60_000);
+
   test('what is overwritten or deleted leaves no session behind, and neither does a refused compare-and-set', async () => {
     await using server = await startConsul(found);
     const store = open(server.host);

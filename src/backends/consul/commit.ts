@@ -11,11 +11,12 @@ import type { Write } from '../../networked.js';
 import { answersTo, givenUpError } from '../../running.js';
 import { Turns } from '../../turns.js';
 import type { Cluster } from './cluster.js';
-import { isBound, type KnownOp, type Plan, planOf, planOfPut, type Put, refusalOf, resultsOf } from './codec.js';
+import { isBound, type KnownOp, type Plan, planOf, planOfPut, refusalOf, resultsOf } from './codec.js';
 import { backend, errorOf, translated, wordsOf } from './errors.js';
 import type { Expiries } from './expiry.js';
-import { type Keyspace, ownRecords, written } from './keyspace.js';
+import { type Keyspace, ownRecords } from './keyspace.js';
 import type { Sessions } from './session.js';
+import { stillBound, unbound, type Unbinding } from './unbind.js';
 import { type Answer, parsed, type Step, type TxnAnswer, txnBody } from './wire.js';
 import { batches, extentOf, isOfAll, isPlain, mostSteps } from './write.js';
 
@@ -100,7 +101,7 @@ export class Committer {
     for (let plan = first; ; plan = planOf(this.options.keyspace, plan.checks, plan.ops)) {
       const answer = await this.transact(plan.steps, timeout);
       const told = parsed<TxnAnswer>(answer);
-      if (answer.status !== 409) return { ok: true, results: await this.settled(plan, told, timeout) };
+      if (answer.status !== 409) return { ok: true, results: (await this.settled(plan, told, timeout)).map(wellDone) };
       const refusal = refusalOf(plan, told);
       if (refusal.type === 'failed') return { ok: false, failed: refusal.failed };
       if (refusal.type === 'error') throw refusal.error;
@@ -113,40 +114,34 @@ export class Committer {
   }
 
   /** Takes sessions off keys that are to be permanent, and keeps the clocks of those that have a ttl. */
-  private async settled(plan: Plan, told: TxnAnswer, timeout: number): Promise<OpResult[]> {
+  private async settled(plan: Plan, told: TxnAnswer, timeout: number): Promise<(OpResult | KvError)[]> {
     const { keyspace, expiries } = this.options;
-    const results = resultsOf(keyspace, plan, told);
-    const unbinding: Promise<void>[] = [];
+    const done = resultsOf(keyspace, plan, told);
+    const results: (OpResult | KvError)[] = [...done];
+    const unbinding: Unbinding = { keyspace, transact: steps => this.transact(steps, timeout) };
+    const pending: Promise<void>[] = [];
     for (const [i, known] of plan.ops.entries()) {
       const { op, session } = known;
-      const entry = results[i]?.entry;
+      const entry = done[i]?.entry;
       if ('delete' in op) expiries.drop(op.delete);
       if (!('put' in op)) continue;
       if (session !== undefined && typeof op.ttl === 'number') expiries.set(op.put, session, op.ttl);
       else if (isBound(known, entry))
-        unbinding.push(
-          this.unbound(op, entry, timeout).then(permanent => {
-            results[i] = { entry: permanent };
-            expiries.drop(op.put);
-          }),
+        pending.push(
+          unbound(unbinding, op, entry).then(
+            permanent => {
+              results[i] = { entry: permanent };
+              expiries.drop(op.put);
+            },
+            (error: unknown) => {
+              results[i] = stillBound(error);
+            },
+          ),
         );
       else if (op.ttl !== 'keep' || session !== undefined) expiries.drop(op.put);
     }
-    if (unbinding.length > 0) await Promise.all(unbinding);
+    if (pending.length > 0) await Promise.all(pending);
     return results;
-  }
-
-  /** The key without its session, unless it was written by somebody else since. */
-  private async unbound({ put, value }: Put, entry: ReturnType<typeof written>, timeout: number): Promise<typeof entry> {
-    const { keyspace } = this.options;
-    const key = keyspace.key(put);
-    const set: Step = { verb: 'set', key, value };
-    let answer = await this.transact([{ verb: 'check-index', key, index: entry.revision }, { verb: 'delete', key }, set], timeout);
-    // Its session ended in between, and took with it what was to stay.
-    if (answer.status === 409 && answer.body.includes("doesn't exist"))
-      answer = await this.transact([{ verb: 'check-not-exists', key }, set], timeout);
-    const pair = answer.status === 409 ? undefined : parsed<TxnAnswer>(answer).Results?.at(-1)?.KV;
-    return pair === undefined ? { ...entry, leased: false, token: entry.token?.split(' ')[0] ?? '0' } : written(pair, put, value);
   }
 
   /**
@@ -216,7 +211,10 @@ export class Committer {
       const told = parsed<TxnAnswer>(answer);
       if (answer.status === 409) return await this.rest(writes, plan, told, outcomes);
       const results = await this.settled(plan, told, timeout);
-      for (const [i, write] of writes.entries()) outcomes.set(write, { ok: true, results: [results[i] as OpResult] });
+      for (const [i, write] of writes.entries()) {
+        const result = results[i] as OpResult | KvError;
+        outcomes.set(write, KvError.is(result) ? result : { ok: true, results: [result] });
+      }
     } catch (error) {
       const known = translated(error);
       const refused = (known.code === 'denied' || known.code === 'invalid') && known.outcome === undefined && writes.length > 1;
@@ -244,4 +242,10 @@ export class Committer {
     }
     await this.batch(left, outcomes);
   }
+}
+
+/** @throws what it is instead of a result */
+function wellDone(result: OpResult | KvError): OpResult {
+  if (KvError.is(result)) throw result;
+  return result;
 }
