@@ -2,12 +2,12 @@
 import type { Observable } from 'rxjs';
 import { MemoryTable } from '../../../src/backends/memory/table.js';
 import { Storage } from '../../../src/backends/memory/storage.js';
-import { type Transaction, transact } from '../../../src/backends/local/commit.js';
+import { transact } from '../../../src/backends/local/commit.js';
 import { Draft, type Step } from '../../../src/backends/local/draft.js';
 import { Keyspace } from '../../../src/backends/local/keyspace.js';
 import type { Instant } from '../../../src/backends/local/row.js';
 import type { Batch } from '../../../src/backends/local/table.js';
-import type { Change, DriverCheck, DriverContext, DriverOp, Feed, Outcome, Session } from '../../../src/driver.js';
+import type { Change, DriverCheck, DriverContext, DriverOp, DriverTransaction, Feed, Outcome, Session } from '../../../src/driver.js';
 import type { Entry } from '../../../src/entry.js';
 import { KvError } from '../../../src/errors.js';
 import { silent } from '../../../src/logger.js';
@@ -63,7 +63,7 @@ export class Scene {
     return outcome;
   }
 
-  step(transaction: Transaction): Step<Outcome> {
+  step(transaction: DriverTransaction): Step<Outcome> {
     return draft => transact(draft, this.keyspace, transaction);
   }
 

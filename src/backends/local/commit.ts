@@ -1,18 +1,16 @@
 /** Commits: what a transaction does to a draft. Deciding only; nothing is written here. */
-import type { Driver, DriverCheck, DriverOp, FailedCheck, OpResult, Outcome } from '../../driver.js';
+import type { DriverCheck, DriverOp, DriverTransaction, FailedCheck, OpResult, Outcome } from '../../driver.js';
 import { KvError } from '../../errors.js';
 import type { Draft } from './draft.js';
 import type { Keyspace } from './keyspace.js';
 import { alive, toEntry } from './row.js';
-
-export type Transaction = Parameters<Driver['commit']>[0];
 
 /**
  * Carries out all ops if all checks hold, else nothing.
  *
  * @throws KvError `session-lost` for a put under a session that has ended, before anything is changed
  */
-export function transact(draft: Draft, keyspace: Keyspace, { checks, ops }: Transaction): Outcome {
+export function transact(draft: Draft, keyspace: Keyspace, { checks, ops }: DriverTransaction): Outcome {
   const failed: FailedCheck[] = [];
   for (const check of checks) {
     const failure = failureOf(draft, keyspace, check);

@@ -2,11 +2,23 @@
 import { defer, from, merge, type Observable, Subject, switchMap, throwError } from 'rxjs';
 import type { Capabilities } from '../../capabilities.js';
 import { aborted, Deadlines } from '../../deadline.js';
-import type { Call, Driver, DriverContext, Feed, Health, Listing, ListQuery, Outcome, Range, Session } from '../../driver.js';
+import type {
+  Call,
+  Driver,
+  DriverContext,
+  DriverTransaction,
+  Feed,
+  Health,
+  Listing,
+  ListQuery,
+  Outcome,
+  Range,
+  Session,
+} from '../../driver.js';
 import { asKvError, KvError, type KvErrorDetail } from '../../errors.js';
 import { Foreign } from '../../foreign.js';
 import type { Logger } from '../../logger.js';
-import { type Transaction, transact } from './commit.js';
+import { transact } from './commit.js';
 import type { Draft, Step } from './draft.js';
 import { Engine } from './engine.js';
 import type { Gate } from './gate.js';
@@ -93,7 +105,7 @@ class LocalDriver implements Driver {
     }
   }
 
-  commit(transaction: Transaction, call: Call): Promise<Outcome> {
+  commit(transaction: DriverTransaction, call: Call): Promise<Outcome> {
     if (call.signal?.aborted === true) return Promise.reject(aborted(call.signal, 'commit', this.reading));
     const step = (draft: Draft): Outcome => transact(draft, this.keyspace, transaction);
     if (this.ended === undefined && this.engine !== undefined && this.waiting === 0) return this.send(this.engine, step, call);
