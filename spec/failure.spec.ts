@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isPassing, notLoaded, type Verdict, verdictOn } from '../src/failure.js';
+import { isPassing, leavesTime, notLoaded, type Verdict, verdictOn } from '../src/failure.js';
 
 const verdicts: readonly Verdict[] = [
   [/no leader/, 'unavailable', 'refused', 'the cluster has no leader'],
@@ -22,6 +22,13 @@ describe('a failure', () => {
     expect((['unavailable', 'timeout', 'overloaded'] as const).every(code => isPassing({ code }))).toBe(true);
     expect((['denied', 'invalid', 'conflict', 'closed', 'internal'] as const).some(code => isPassing({ code }))).toBe(false);
   });
+});
+
+test('another try is one that can still be answered, so that a deadline hides no reason', () => {
+  expect(leavesTime(1000, 100)).toBe(true);
+  expect(leavesTime(150, 100)).toBe(true);
+  expect(leavesTime(149, 100)).toBe(false);
+  expect(leavesTime(-1, 0)).toBe(false);
 });
 
 describe('a package that could not be loaded', () => {

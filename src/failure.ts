@@ -16,6 +16,9 @@ export interface Failure {
   readonly cause: unknown;
 }
 
+/** ms that a try needs at least: one that its deadline cuts short hides why the tries before it failed. */
+const leastTry = 50;
+
 /** What words in an error mean. */
 export type Verdict = readonly [words: RegExp, code: KvErrorCode, fate: Fate, message: string];
 
@@ -28,6 +31,16 @@ export function verdictOn(text: string, verdicts: readonly Verdict[], cause: unk
 /** Whether a request may be made again: something in between failed, and not the request itself. */
 export function isPassing({ code }: Pick<Failure, 'code'>): boolean {
   return code === 'unavailable' || code === 'timeout' || code === 'overloaded';
+}
+
+/**
+ * Whether another try can still be answered in time.
+ *
+ * @param left  ms until the deadline
+ * @param pause  ms that the try is to wait before
+ */
+export function leavesTime(left: number, pause: number): boolean {
+  return left - pause >= leastTry;
 }
 
 /**

@@ -162,27 +162,45 @@ export function startProxy(target: string): Proxy {
 }
 
 // Below what kernels hand out for outgoing connections, and below the ports of servers (spec/servers/ports.ts), so that nobody
-// takes the port of a proxy while its door is closed. Each worker of vitest has a share of them, for the same reason.
-const share = 500;
-const first = 10_000 + share * (Number(process.env.VITEST_POOL_ID ?? 0) % 10);
-const end = first + share;
+// takes the port of a proxy while its door is closed. For the same reason each process has a block of them to itself: that
+// whose first port it listens on. (Numbers of vitest's workers would not do: two that run at once can have the same.)
+const [first, end, block] = [10_000, 15_000, 100];
+let claimed: number | undefined;
 /** Those of proxies that have not ended. */
 const owned = new Set<number>();
 
-/** A door on a free port, which listens when this returns. */
+/** A door on a free port of this process, which listens when this returns. */
 function openDoor(take: (client: Socket) => void): Door {
+  claimed ??= claimBlock();
   for (let tries = 0; tries < 1000; tries++) {
-    const port = randomInt(first, end);
+    const port = claimed + randomInt(1, block);
     if (owned.has(port)) continue;
     const door = createDoor(take);
-    // A port that is taken has no address, and says so later, too.
-    const taken = (): void => undefined;
-    door.on('error', taken).listen(port);
-    if (door.address() === null) continue;
+    if (!listensAt(door, port)) continue;
     owned.add(port);
-    return door.off('error', taken);
+    return door;
   }
-  throw new Error(`no free port between ${first} and ${end}`);
+  throw new Error(`no free port between ${claimed} and ${claimed + block}`);
+}
+
+/** The first port of a block that is no other process's until this one ends. */
+function claimBlock(): number {
+  const starts = Array.from({ length: (end - first) / block }, (_, index) => first + index * block);
+  for (let at = randomInt(starts.length), left = starts.length; left > 0; at++, left--) {
+    const start = starts[at % starts.length] ?? first;
+    const mark = createServer(client => client.destroy()).unref();
+    if (listensAt(mark, start)) return start;
+  }
+  throw new Error(`no block of ${block} ports is free between ${first} and ${end}`);
+}
+
+/** Whether it listens there now: where a port is taken there is no address, and an error that comes later. */
+function listensAt(server: Door, port: number): boolean {
+  const taken = (): void => undefined;
+  server.on('error', taken).listen(port);
+  if (server.address() === null) return false;
+  server.off('error', taken);
+  return true;
 }
 
 /** Takes a port again that was ours. Whatever else has it by accident has some time to go, as long as the door is `wanted`. */

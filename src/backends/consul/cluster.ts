@@ -8,7 +8,7 @@ import { Deadlines } from '../../deadline.js';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import { type Failure, isPassing } from '../../failure.js';
+import { type Failure, isPassing, leavesTime } from '../../failure.js';
 import { type Asking, type Client, openClient } from './client.js';
 import { backend, errorOf, failureOf, isUnknownToken, noLeaderError } from './errors.js';
 import type { Settings } from './options.js';
@@ -93,7 +93,7 @@ export class Cluster {
         this.failed(client, failure);
         const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !this.closed;
         const pause = attempt < hosts.length ? 0 : Math.min(longestPause, firstPause * 2 ** (attempt - hosts.length));
-        if (!again || performance.now() + pause >= deadline) throw this.told(failure, repeatable);
+        if (!again || !leavesTime(deadline - performance.now(), pause)) throw this.told(failure, repeatable);
         if (pause > 0) await delay(pause);
       }
     }

@@ -8,7 +8,7 @@ import { Deadlines } from '../../deadline.js';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import { type Failure, isPassing } from '../../failure.js';
+import { type Failure, isPassing, leavesTime } from '../../failure.js';
 import { type Client, openClient } from './client.js';
 import { backend, errorOf, failureOf, isTokenRefused } from './errors.js';
 import type { Settings } from './options.js';
@@ -104,7 +104,7 @@ export class Cluster {
         this.failed(client, failure, timeout >= tellingTimeout && client.heardAt < sent);
         const again = isPassing(failure) && (repeatable || failure.fate === 'unsent') && !this.closed;
         const pause = attempt < this.hosts.length ? 0 : Math.min(longestPause, firstPause * 2 ** (attempt - this.hosts.length));
-        if (!again || performance.now() + pause >= began + timeout)
+        if (!again || !leavesTime(began + timeout - performance.now(), pause))
           throw errorOf(
             failure.code === 'timeout' ? { ...failure, message: `no answer within ${timeout} ms` } : failure,
             !repeatable && failure.fate === 'unknown' ? { outcome: 'unknown' } : {},

@@ -6,7 +6,7 @@
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import { isPassing } from '../../failure.js';
+import { isPassing, leavesTime } from '../../failure.js';
 import type { Client, Reply } from './client.js';
 import { backend } from './errors.js';
 import type { Request, Server } from './server.js';
@@ -82,7 +82,7 @@ export class Cluster {
         // Nobody is to be told of a redirection that is not followed: it passes.
         const known = moved === null ? (error as KvError) : onItsWay();
         const again = KvError.is(known) && isPassing(known) && (request.repeatable || known.outcome === undefined);
-        if (!again || left() <= mapPause) throw request.repeatable ? withoutOutcome(known) : known;
+        if (!again || !leavesTime(left(), mapPause)) throw request.repeatable ? withoutOutcome(known) : known;
         this.stale();
         moves = 0;
         asking = false;

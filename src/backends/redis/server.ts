@@ -7,7 +7,7 @@ import { Deadlines } from '../../deadline.js';
 import { delay } from '../../delay.js';
 import { KvError } from '../../errors.js';
 import { closedError } from '../../running.js';
-import { type Failure, isPassing } from '../../failure.js';
+import { type Failure, isPassing, leavesTime } from '../../failure.js';
 import type { Client, Reply } from './client.js';
 import { backend, errorOf, failureOf } from './errors.js';
 
@@ -107,7 +107,7 @@ export class Server {
     const spent = performance.now() - began;
     const pause = Math.min(longestPause, Math.max(firstPause, spent)) * (0.5 + Math.random() / 2);
     const again = isPassing(failure) && (repeatable || failure.fate !== 'unknown') && !once && !this.closed;
-    if (again && spent + pause < timeout) {
+    if (again && leavesTime(timeout - spent, pause)) {
       await delay(pause);
       return this.tryAgain(request, began);
     }
