@@ -1,6 +1,7 @@
 /** As much of ZooKeeper's protocol as a probe needs: four-letter words, and sessions that create, read and authenticate. */
 import type { Socket } from 'node:net';
 import { type Peer, dial, silence } from './dial.js';
+import { until } from './until.js';
 
 /** Who may do everything with a node: anybody, or those who authenticated as the one who creates it. */
 export type Owner = 'world' | 'auth';
@@ -23,6 +24,7 @@ export class ZooKeeperError extends Error {
 
 export const noNode: number = -101;
 export const noAuth: number = -102;
+const sessionExpired = -112;
 /** Where the server wants authentication first. */
 export const authRequired: number = -124;
 
@@ -42,10 +44,23 @@ export async function fourLetters(word: string, peer: Peer): Promise<string> {
   return answer;
 }
 
-/** Ends a session that another client has, as its expiry would: whoever knows its number can tell its password. */
+/**
+ * Ends a session that another client has, as its expiry would: whoever knows its number can tell its password.
+ *
+ * Resolves once the server knows it no more. Its client may take it back meanwhile, at another member of an ensemble, and
+ * what we ask of it is refused then: so it is asked for until there is none.
+ */
 export async function endSession(peer: Peer, id: bigint, user?: { readonly username: string; readonly password: string }): Promise<void> {
-  await using session = await openSession(peer, 10_000, id);
-  if (user !== undefined) await session.authenticate(user.username, user.password);
+  await until(`the end of the session ${id.toString(16)}`, async () => {
+    try {
+      await using session = await openSession(peer, 10_000, id);
+      if (user !== undefined) await session.authenticate(user.username, user.password);
+      return false;
+    } catch (error) {
+      if (error instanceof ZooKeeperError && error.code === sessionExpired) return true;
+      throw error;
+    }
+  });
 }
 
 /**
@@ -80,7 +95,8 @@ export async function openSession(peer: Peer, timeout = 10_000, id = 0n): Promis
   // Protocol 0, nothing seen, the session with its password, not read-only.
   send(int(0), Buffer.alloc(8), int(timeout), long(id), bytes(id === 0n ? Buffer.alloc(16) : passwordOf(id)), Buffer.from([0]));
   try {
-    await next();
+    // Its first numbers are the protocol's and the ms of the session: none where there is no such session.
+    if ((await next()).readInt32BE(4) <= 0) throw new ZooKeeperError(sessionExpired);
   } catch (error) {
     socket.destroy();
     throw error;

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { type ZooKeeperOptions, zookeeper } from '../../../src/backends/zookeeper/index.js';
 import type { StockClient } from '../../../src/backends/zookeeper/package.js';
-import { createStore, KvError, retryTransient, type Snapshot, type Store, type StoreOptions, text } from '../../../src/index.js';
+import { createStore, KvError, type Lock, retryTransient, type Snapshot, type Store, type StoreOptions, text } from '../../../src/index.js';
 import { startProxy } from '../../faults/proxy.js';
 import { describeProgram } from '../../servers/suite.js';
 import { until } from '../../servers/until.js';
@@ -10,6 +10,17 @@ import { startZooKeeper, startZooKeeperEnsemble } from '../../servers/zookeeper.
 import { catchUncaught } from '../../uncaught.js';
 
 const tickTime = 500;
+
+/** As much of the package's client as removes two nodes at once. */
+interface Native {
+  getChildren(path: string, told: (error: Error | null, names: string[]) => void): void;
+  transaction(): Removal;
+}
+
+interface Removal {
+  remove(path: string): Removal;
+  commit(told: (error: Error | null) => void): void;
+}
 
 describeProgram('zookeeper', 'faults of ZooKeeper', found => {
   const stores: Store[] = [];
@@ -134,6 +145,23 @@ describeProgram('zookeeper', 'faults of ZooKeeper', found => {
       expect(text(await two.get('k'))).toBe(String(i));
     }
   }, 60_000);
+
+  test('a lock whose record is removed together with its whole queue is lost, not refused', async () => {
+    await using server = await startZooKeeper(found, { tickTime });
+    const [store, operator] = [open({ hosts: server.host }), open({ hosts: server.host })];
+    let failure: unknown;
+    let lock: Lock | undefined;
+    store.lock$('job').subscribe({ next: held => (lock = held), error: (error: unknown) => (failure = error) });
+    await until('the lock', () => lock?.held);
+    await operator.get('warm');
+    const client = operator.native as Native;
+    const queue = '/app/~rxkv/job';
+    const [name = ''] = await new Promise<string[]>(resolve => client.getChildren(queue, (_, names) => resolve(names)));
+    const removal = client.transaction().remove(`${queue}/${name}`).remove(queue);
+    await new Promise<void>((resolve, reject) => removal.commit(error => (error === null ? resolve() : reject(error))));
+    await until('the loss', () => failure !== undefined);
+    expect([failure, lock?.held]).toMatchObject([{ code: 'lock-lost' }, false]);
+  }, 30_000);
 
   test('who holds a lock on a cut link for longer than its session is told before the rival', async () => {
     await using server = await startZooKeeper(found, { tickTime });
