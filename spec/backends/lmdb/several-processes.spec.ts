@@ -152,8 +152,12 @@ describe('writers that are killed with no warning', () => {
     }
     expect(faults(table)).toEqual([]);
     const logged = new Map([...table.view().log(0)].map(({ revision, changes }) => [revision, changes]));
-    expect(logged.size).toBe(table.view().head);
-    expect(acknowledged.filter(([revision, key]) => !isPut(logged.get(revision), key))).toEqual([]);
+    // Writers that are seen late by a busy machine may write more than the history keeps; then its beginning is trimmed.
+    const { head } = table.view();
+    const [oldest = 0] = logged.keys();
+    expect(logged.size).toBe(head - oldest + 1);
+    expect(logged.size).toBeGreaterThanOrEqual(Math.min(head, 100_000));
+    expect(acknowledged.filter(([revision, key]) => revision >= oldest && !isPut(logged.get(revision), key))).toEqual([]);
     expect(acknowledged.length).toBeGreaterThan(20 * 3 * 50);
     // Each row holds the revision that its writer gave it.
     expect(
