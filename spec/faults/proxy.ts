@@ -185,11 +185,8 @@ function openDoor(take: (client: Socket) => void): Door {
 
 /** The first port of a block that is no other process's until this one ends. */
 function claimBlock(): number {
-  const starts = Array.from({ length: (end - first) / block }, (_, index) => first + index * block);
-  for (let at = randomInt(starts.length), left = starts.length; left > 0; at++, left--) {
-    const start = starts[at % starts.length] ?? first;
-    const mark = createServer(client => client.destroy()).unref();
-    if (listensAt(mark, start)) return start;
+  for (let start = first; start < end; start += block) {
+    if (listensAt(createServer(client => client.destroy()).unref(), start)) return start;
   }
   throw new Error(`no block of ${block} ports is free between ${first} and ${end}`);
 }

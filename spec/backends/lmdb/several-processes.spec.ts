@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { inspect } from '../../../src/backends/lmdb/inspect.js';
-import type { Logged } from '../../../src/backends/local/table.js';
+import type { Logged, Table } from '../../../src/backends/local/table.js';
 import { until } from '../../../src/conformance/waiting.js';
 import { Folders } from './folders.js';
 import { Processes, type RunningProcess } from './processes.js';
@@ -143,15 +143,19 @@ describe('writers that are killed with no warning', () => {
     const table = await tables.open(folder);
     const acknowledged: (readonly [revision: number, key: string])[] = [];
     for (let round = 0; round < 20; round++) {
+      const { head: before } = table.view();
       const writers = ['one', 'two', 'three'].map(name => processes.start('writer.mjs', { path: folder, keys: 200, inFlight: 50, name }));
       // At another moment of their work each time.
       await until(() => writers.every(writer => writer.lines.length > 1 + (round % 7)), 'all writers to be under way', 20_000);
       await Promise.all(writers.map(writer => writer.kill()));
-      acknowledged.push(...writers.flatMap(acknowledgedBy));
+      const acknowledgedNow = writers.flatMap(acknowledgedBy);
+      acknowledged.push(...acknowledgedNow);
       await put(table, { survivor: `${round}` });
+      const loggedNow = loggedAfter(table, before);
+      expect(acknowledgedNow.filter(([revision, key]) => !isPut(loggedNow.get(revision), key))).toEqual([]);
     }
     expect(faults(table)).toEqual([]);
-    const logged = new Map([...table.view().log(0)].map(({ revision, changes }) => [revision, changes]));
+    const logged = loggedAfter(table, 0);
     // Writers that are seen late by a busy machine may write more than the history keeps; then its beginning is trimmed.
     const { head } = table.view();
     const [oldest = 0] = logged.keys();
@@ -170,6 +174,10 @@ describe('writers that are killed with no warning', () => {
     expect(contents(again.view())).toContain('survivor=19');
   });
 });
+
+function loggedAfter(table: Table, revision: number): Map<number, readonly Logged[]> {
+  return new Map([...table.view().log(revision)].map(record => [record.revision, record.changes]));
+}
 
 function isPut(changes: readonly Logged[] | undefined, key: string): boolean {
   const [change] = changes ?? [];

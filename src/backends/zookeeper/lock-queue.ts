@@ -49,7 +49,7 @@ export class LockQueue {
   async find(prefix: string): Promise<Created | undefined> {
     const { shared } = this.options;
     try {
-      const name = (await this.standing()).find(candidate => candidate.startsWith(prefix));
+      const name = (await this.names()).find(candidate => candidate.startsWith(prefix));
       if (name === undefined) return undefined;
       const path = childOf(this.path, name);
       const { value: node } = await shared.insist(connection => connection.send(getData(path)));
@@ -77,7 +77,7 @@ export class LockQueue {
 
   /** Where a node stands: right behind which one, if any; undefined where it is not there. */
   async place(path: string): Promise<Place | undefined> {
-    const names = (await this.standing()).filter(name => /\d{10}$/.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
+    const names = (await this.names()).filter(name => /\d{10}$/.test(name)).sort((a, b) => numberOf(a) - numberOf(b));
     const at = names.indexOf(this.nameOf(path));
     if (at === -1) return undefined;
     const before = names[at - 1];
@@ -92,23 +92,19 @@ export class LockQueue {
     return path.slice(this.path.length + 1);
   }
 
-  /** As {@link names}; nobody stands in a queue that is gone, as the server removes one that is empty. */
-  private async standing(): Promise<string[]> {
+  /** Of all who stand in it: nobody in one that is gone, as the server removes one that is empty. */
+  private async names(): Promise<string[]> {
     try {
-      return await this.names();
+      const { value } = await this.options.shared.insist(async connection => {
+        // What was created may not have come to this server yet.
+        connection.send(sync(this.path)).catch(() => undefined);
+        return connection.send(getChildren(this.path));
+      });
+      return value;
     } catch (error) {
       if (isFault(error, code.noNode)) return [];
       throw error;
     }
-  }
-
-  private async names(): Promise<string[]> {
-    const { value } = await this.options.shared.insist(async connection => {
-      // What was created may not have come to this server yet.
-      connection.send(sync(this.path)).catch(() => undefined);
-      return connection.send(getChildren(this.path));
-    });
-    return value;
   }
 }
 
