@@ -8,9 +8,16 @@ import type { CallOptions } from './interface.js';
 import { checkKnown } from './known.js';
 import type { StatusTracker } from './status.js';
 
-interface Pending extends Member {
+class Pending implements Member {
   readonly write: boolean;
   reject: (error: KvError) => void;
+  at: number;
+
+  constructor(write: boolean, reject: (error: KvError) => void, at: number) {
+    this.write = write;
+    this.reject = reject;
+    this.at = at;
+  }
 }
 
 /** What a call is, for its messages and its outcome. */
@@ -78,7 +85,7 @@ export class Calls {
     resolve: (result: T) => void,
     reject: (error: KvError) => void,
   ): void {
-    const pending: Pending = { write: kind.write, reject, at: this.pending.length };
+    const pending = new Pending(kind.write, reject, this.pending.length);
     this.pending.push(pending);
     if (signal !== undefined) this.heed(signal, kind, pending, answer);
     answer.then(

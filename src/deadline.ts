@@ -14,10 +14,17 @@ const grain = 10;
 /** A timer where it can be told whether to keep the process alive; those of a browser never do. */
 type Timer = ReturnType<typeof setTimeout> & { ref?(): void; unref?(): void };
 
-interface Pending extends Member {
+class Pending implements Member {
   /** `performance.now()` of its deadline. */
   readonly due: number;
   readonly expire: () => void;
+  at: number;
+
+  constructor(due: number, expire: () => void, at: number) {
+    this.due = due;
+    this.expire = expire;
+    this.at = at;
+  }
 }
 
 /** Gives up what takes too long. One instance for each driver; {@link Deadlines.close} when it ends. */
@@ -67,7 +74,7 @@ export class Deadlines {
   /** Calls `expire` after `timeout` ms unless the returned function is called before. */
   enter(timeout: number, expire: () => void): () => void {
     if (timeout === Infinity) return () => {};
-    const pending: Pending = { due: performance.now() + timeout, expire, at: this.pending.length };
+    const pending = new Pending(performance.now() + timeout, expire, this.pending.length);
     this.pending.push(pending);
     if (pending.due < this.armedFor) this.arm(pending.due, timeout);
     else if (pending.at === 0) this.timer?.ref?.();

@@ -60,14 +60,16 @@ export function set(tree: Tree, key: string, entry: Entry | undefined, same: Sam
   if (tree === undefined) return entry && node(entry, undefined, undefined);
   if (key < tree.entry.key) {
     const left = set(tree.left, key, entry, same);
-    return left === tree.left ? tree : balance(tree.entry, left, tree.right);
+    if (left === tree.left) return tree;
+    return sizeOf(left) === sizeOf(tree.left) ? alike(tree, tree.entry, left, tree.right) : balance(tree.entry, left, tree.right);
   }
   if (key === tree.entry.key) {
     if (entry === undefined) return glue(tree.left, tree.right);
-    return same(tree.entry, entry) ? tree : node(entry, tree.left, tree.right);
+    return same(tree.entry, entry) ? tree : alike(tree, entry, tree.left, tree.right);
   }
   const right = set(tree.right, key, entry, same);
-  return right === tree.right ? tree : balance(tree.entry, tree.left, right);
+  if (right === tree.right) return tree;
+  return sizeOf(right) === sizeOf(tree.right) ? alike(tree, tree.entry, tree.left, right) : balance(tree.entry, tree.left, right);
 }
 
 /** O(n), of entries in strictly ascending order of their keys. */
@@ -168,6 +170,11 @@ const nothing: Parts = { left: undefined, right: undefined };
 
 function node(entry: Entry, left: Tree, right: Tree): Node {
   return { entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
+}
+
+/** A node that weighs what another does, side by side: in balance as that is, without a look at the sides. */
+function alike({ size }: Node, entry: Entry, left: Tree, right: Tree): Node {
+  return { entry, left, right, size };
 }
 
 /** A node of two sides that were in balance before one of them changed by one entry. */

@@ -5,6 +5,7 @@
  * a log record of its own; one that throws must do so before it writes.
  */
 import { asKvError, type KvError } from '../../errors.js';
+import { added } from './added.js';
 import type { Keyspace } from './keyspace.js';
 import { type Instant, live } from './row.js';
 import type { Batch, Logged, LogRecord, ReadRow, Row, SessionRow, View, Write } from './table.js';
@@ -23,7 +24,6 @@ export class Draft {
   private readonly rows: Map<string, Edit<Row>> = new Map();
   /** Made when needed: most drafts have none. */
   private sessions: Map<string, Edit<SessionRow>> | undefined;
-  // Made with their first item: an empty array that grows makes room for 17, and most batches are of one put.
   private log: LogRecord[] | undefined;
   private changes: Logged[] | undefined;
 
@@ -144,10 +144,4 @@ export class Draft {
     if (edit === undefined) this.sessions.set(id, { before: this.view.session(id), after });
     else edit.after = after;
   }
-}
-
-function added<T>(items: T[] | undefined, item: T): T[] {
-  if (items === undefined) return [item];
-  items.push(item);
-  return items;
 }

@@ -8,6 +8,7 @@
 import { Observable, type Subscriber, Subscription } from 'rxjs';
 import type { Change, Feed, Range } from '../../driver.js';
 import { asKvError, type KvError } from '../../errors.js';
+import { added } from './added.js';
 import type { Keyspace } from './keyspace.js';
 import { entriesIn } from './listing.js';
 import { News } from './news.js';
@@ -22,6 +23,8 @@ interface Group {
   patch?: Change[] | undefined;
 }
 
+type Posted = readonly [feed: Subscriber<Feed>, message: Feed];
+
 export class Hub {
   private readonly table: Table;
   private readonly keyspace: Keyspace;
@@ -29,7 +32,7 @@ export class Hub {
   private readonly saw: (row: Row, view: View) => void;
   private readonly keys: Map<string, Group> = new Map();
   private readonly prefixes: Map<string, Group> = new Map();
-  private readonly outbox: [feed: Subscriber<Feed>, message: Feed][] = [];
+  private outbox: Posted[] | undefined;
   private delivering = false;
   private following: Subscription | undefined;
   /** The revision that every feed has been told of. */
@@ -53,7 +56,7 @@ export class Hub {
         const message = this.first(view, range, since);
         const group = this.enter(range, subscriber);
         subscriber.add(() => this.leave(group, subscriber));
-        this.outbox.push([subscriber, message]);
+        this.post(subscriber, message);
       } catch (error) {
         const known = asKvError(error, { backend: this.backend });
         subscriber.error(known);
@@ -151,40 +154,49 @@ export class Hub {
   }
 
   private resetAll(view: View): void {
-    for (const group of [...this.keys.values(), ...this.prefixes.values()]) this.post(group, this.reset(view, group.range));
+    for (const group of [...this.keys.values(), ...this.prefixes.values()]) this.postAll(group, this.reset(view, group.range));
   }
 
   private patch(view: View, last: number): void {
     const news = new News(view, last, this.keyspace, instantOf(this.table), row => this.saw(row, view));
-    const told: Group[] = [];
+    let told: Group[] | undefined;
+    const tell = (group: Group, change: Change): void => {
+      if (group.patch === undefined) told = added(told, group);
+      group.patch = added(group.patch, change);
+    };
     for (const deleted of news.deleted) {
       for (const groups of [this.keys, this.prefixes])
-        for (const group of groups.values()) for (const change of news.afterDeletion(group.range, deleted)) tell(told, group, change);
+        for (const group of groups.values()) for (const change of news.afterDeletion(group.range, deleted)) tell(group, change);
     }
-    for (const key of news.keys) for (const group of this.concerned(key)) tell(told, group, news.change(key));
+    for (const key of news.keys) this.concerned(key, group => tell(group, news.change(key)));
+    if (told === undefined) return;
     const revision = BigInt(view.head);
     for (const group of told) {
-      this.post(group, { type: 'patch', changes: group.patch ?? [], revision });
+      this.postAll(group, { type: 'patch', changes: group.patch ?? [], revision });
       group.patch = undefined;
     }
   }
 
-  /** The groups that a key belongs to: its own, and those of the directories above it. */
-  private concerned(key: string): Group[] {
-    const groups: Group[] = [];
-    const add = (group: Group | undefined): unknown => group !== undefined && groups.push(group);
-    add(this.keys.get(key));
-    if (this.prefixes.size === 0) return groups;
+  /** Visits the groups that a key belongs to: its own, and those of the directories above it. */
+  private concerned(key: string, visit: (group: Group) => void): void {
+    const own = this.keys.get(key);
+    if (own !== undefined) visit(own);
+    if (this.prefixes.size === 0) return;
     const { root } = this.keyspace;
-    if (this.keyspace.within(root, key)) add(this.prefixes.get(root));
+    const all = this.keyspace.within(root, key) ? this.prefixes.get(root) : undefined;
+    if (all !== undefined) visit(all);
     for (let slash = key.indexOf('/', root.length); slash !== -1; slash = key.indexOf('/', slash + 1)) {
-      add(this.prefixes.get(key.slice(0, slash + 1)));
+      const above = this.prefixes.get(key.slice(0, slash + 1));
+      if (above !== undefined) visit(above);
     }
-    return groups;
   }
 
-  private post({ feeds }: Group, message: Feed): void {
-    for (const feed of feeds) this.outbox.push([feed, message]);
+  private postAll({ feeds }: Group, message: Feed): void {
+    for (const feed of feeds) this.post(feed, message);
+  }
+
+  private post(feed: Subscriber<Feed>, message: Feed): void {
+    this.outbox = added(this.outbox, [feed, message]);
   }
 
   /**
@@ -194,21 +206,10 @@ export class Hub {
   private deliver(): void {
     if (this.delivering) return;
     this.delivering = true;
-    for (let i = 0; i < this.outbox.length; i++) {
-      const [feed, message] = this.outbox[i] as [Subscriber<Feed>, Feed];
-      feed.next(message);
+    for (let posted = this.outbox; posted !== undefined; posted = this.outbox) {
+      this.outbox = undefined;
+      for (const [feed, message] of posted) feed.next(message);
     }
-    this.outbox.length = 0;
     this.delivering = false;
   }
-}
-
-/** Adds to the patch of a group, which is put among those `told` with its first change. */
-function tell(told: Group[], group: Group, change: Change): void {
-  if (group.patch !== undefined) {
-    group.patch.push(change);
-    return;
-  }
-  group.patch = [change];
-  told.push(group);
 }

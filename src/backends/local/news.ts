@@ -13,14 +13,15 @@ import type { Row, View } from './table.js';
 
 export class News {
   /** The whole keys that were written or deleted and lie in no deleted prefix. */
-  readonly keys: readonly string[];
+  readonly keys: Iterable<string>;
   /** The whole prefixes that were deleted. */
-  readonly deleted: readonly string[];
+  readonly deleted: Iterable<string>;
   private readonly view: View;
   private readonly keyspace: Keyspace;
   private readonly at: Instant;
-  /** What was said so far, by key and by prefix; made when needed, since most news are of one key. */
-  private changes: Map<string, Change> | undefined;
+  /** What was said of a key last: all whom a key concerns are told of it one after the other. */
+  private last: { readonly key: string; readonly change: Change } | undefined;
+  /** What was said of prefixes; made when needed, since most news are of one key. */
   private replaced: Map<string, Change> | undefined;
   private readonly seen: (row: Row) => void;
 
@@ -30,33 +31,34 @@ export class News {
     let deleted: Set<string> | undefined;
     for (const { changes } of view.log(after)) {
       for (const change of changes) {
-        if ('deletePrefix' in change) (deleted ??= new Set()).add(change.deletePrefix);
-        else keys.add('put' in change ? change.put : change.delete);
+        if ('deletePrefix' in change) {
+          deleted = (deleted ?? new Set()).add(change.deletePrefix);
+          continue;
+        }
+        const key = 'put' in change ? change.put : change.delete;
+        if (!keys.has(key) && key.startsWith(keyspace.root) && keyspace.visible(key)) keys.add(key);
       }
     }
+    for (const prefix of deleted ?? []) for (const key of keys) if (keyspace.within(prefix, key)) keys.delete(key);
     this.view = view;
     this.keyspace = keyspace;
     this.at = at;
     this.seen = seen;
-    this.deleted = deleted === undefined ? [] : [...deleted];
-    this.keys = [...keys].filter(
-      key => key.startsWith(keyspace.root) && !this.deleted.some(prefix => keyspace.within(prefix, key)) && keyspace.visible(key),
-    );
+    this.deleted = deleted ?? [];
+    this.keys = keys;
   }
 
   /** What is to be said of one range; [] where nothing concerns it. */
   of(range: Range): Change[] {
-    const changes = this.deleted.flatMap(prefix => this.afterDeletion(range, prefix));
+    const changes = [...this.deleted].flatMap(prefix => this.afterDeletion(range, prefix));
     for (const key of this.keys) if (this.concerns(range, key)) changes.push(this.change(key));
     return changes;
   }
 
   /** How a key is now. */
   change(key: string): Change {
-    this.changes ??= new Map();
-    let change = this.changes.get(key);
-    if (change === undefined) this.changes.set(key, (change = this.read(key)));
-    return change;
+    if (this.last?.key !== key) this.last = { key, change: this.read(key) };
+    return this.last.change;
   }
 
   /** What a range is told of a deleted prefix: how things are now where the two overlap. */

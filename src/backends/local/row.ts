@@ -2,15 +2,40 @@
 import type { Entry } from '../../entry.js';
 import type { Row, SessionRow, Table, View } from './table.js';
 
-/** One moment on the clocks of a table, taken once for each operation so that its parts agree. */
+/** One moment on the clocks of a table, the same for all parts of an operation. */
 export interface Instant {
   readonly wall: number;
   readonly monotonic: number;
   readonly boot: string;
 }
 
-export function instantOf(table: Table): Instant {
-  return { wall: table.wall(), monotonic: table.monotonic(), boot: table.boot };
+/** The moment at which each clock is first asked: most operations meet nothing that has an end, and need none. */
+export function instantOf(table: Pick<Table, 'wall' | 'monotonic' | 'boot'>): Instant {
+  return new Moment(table);
+}
+
+class Moment implements Instant {
+  private readonly table: Pick<Table, 'wall' | 'monotonic' | 'boot'>;
+  private askedWall: number | undefined;
+  private askedMonotonic: number | undefined;
+
+  constructor(table: Pick<Table, 'wall' | 'monotonic' | 'boot'>) {
+    this.table = table;
+  }
+
+  get wall(): number {
+    this.askedWall ??= this.table.wall();
+    return this.askedWall;
+  }
+
+  get monotonic(): number {
+    this.askedMonotonic ??= this.table.monotonic();
+    return this.askedMonotonic;
+  }
+
+  get boot(): string {
+    return this.table.boot;
+  }
 }
 
 /**

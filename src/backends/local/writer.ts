@@ -4,10 +4,14 @@ import { Draft, type Step } from './draft.js';
 import { instantOf } from './row.js';
 import type { Batch, Table, View } from './table.js';
 
-interface Queued {
+class Queued {
   readonly step: Step<unknown>;
   /** Nobody waits for it any more. */
-  abandoned: boolean;
+  abandoned = false;
+
+  constructor(step: Step<unknown>) {
+    this.step = step;
+  }
 }
 
 export class Writer {
@@ -29,7 +33,7 @@ export class Writer {
    *   is left out
    */
   write<R>(step: Step<R>, wait?: (answer: Promise<R>, giveUp: () => void) => Promise<R>): Promise<R> {
-    const queued: Queued = { step, abandoned: false };
+    const queued = new Queued(step);
     const answer = this.queue(queued) as Promise<R>;
     return wait === undefined ? answer : wait(answer, () => (queued.abandoned = true));
   }
