@@ -15,6 +15,9 @@ import { News } from './news.js';
 import { instantOf } from './row.js';
 import type { Row, Table, View } from './table.js';
 
+/** Prefixes that are sooner compared with a key than looked up for each of its directories. */
+const few = 8;
+
 /** The feeds of one range: they are told the same. */
 interface Group {
   readonly range: Range;
@@ -181,7 +184,10 @@ export class Hub {
   private concerned(key: string, visit: (group: Group) => void): void {
     const own = this.keys.get(key);
     if (own !== undefined) visit(own);
-    if (this.prefixes.size === 0) return;
+    if (this.prefixes.size <= few) {
+      for (const [prefix, group] of this.prefixes) if (this.keyspace.within(prefix, key)) visit(group);
+      return;
+    }
     const { root } = this.keyspace;
     const all = this.keyspace.within(root, key) ? this.prefixes.get(root) : undefined;
     if (all !== undefined) visit(all);
