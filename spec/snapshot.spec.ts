@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 import { bytes, json } from '../src/codec.js';
 import type { Entry } from '../src/entry.js';
-import { applyChanges, project, reconcile, type Snapshot, snapshotOf, treeOf } from '../src/snapshot.js';
+import { applyChanges, emptySnapshot, project, reconcile, type Snapshot, snapshotOf, treeOf, walk } from '../src/snapshot.js';
 
 function entry(key: string, value = key, revision = 1n): Entry {
   return { key, value: new TextEncoder().encode(value), revision, created: 1n, leased: false };
@@ -208,6 +208,39 @@ describe('project', () => {
     expect(after.get('dir/000001')).toBe(output.get('dir/000001'));
   });
 });
+
+describe('walk', () => {
+  const one = snapshotOf('', [entry('a'), entry('b')], 1n);
+  const two = applyChanges(one, [{ put: entry('a', 'new', 2n) }], 2n);
+  const three = applyChanges(two, [{ put: entry('c', 'c', 3n) }], 3n);
+
+  test('visits what one put changed, added or modified', () => {
+    expect(visits(one, two)).toEqual(['~a']);
+    expect(visits(two, three)).toEqual(['+c']);
+  });
+
+  test('visits what differs between any other two', () => {
+    expect(visits(one, three)).toEqual(['~a', '+c']);
+    expect(visits(three, two)).toEqual(['-c']);
+    expect(visits(two, one)).toEqual(['~a']);
+    expect(visits(undefined, three)).toEqual(['+a', '+b', '+c']);
+  });
+
+  test('an absent snapshot is as an empty one to what one put made of that', () => {
+    const first = applyChanges(emptySnapshot('', 1n), [{ put: entry('d') }], 2n);
+
+    expect(visits(emptySnapshot('', 1n), first)).toEqual(['+d']);
+    expect(visits(undefined, first)).toEqual(['+d']);
+  });
+});
+
+function visits(before: Snapshot | undefined, after: Snapshot): string[] {
+  const seen: string[] = [];
+  walk(before, after, (previous, next) => {
+    seen.push(`${previous === undefined ? '+' : next === undefined ? '-' : '~'}${(previous ?? next)?.key}`);
+  });
+  return seen;
+}
 
 describe('across copies and loggers', () => {
   test('a snapshot of another copy of the package is read by its tree, and shares it with what comes of it', async () => {

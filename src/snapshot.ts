@@ -1,11 +1,12 @@
 /** A snapshot: a directory as it was at one revision, immutable and in key order. */
+import { childrenOf } from './children.js';
 import { type Codec, decodeText, isPromise, undecodable } from './codec.js';
 import type { Change } from './driver.js';
 import { type Child, type Entry, renamed, sameEntry } from './entry.js';
 import { KvError } from './errors.js';
-import { depthOf, prefixEnd, trim } from './key.js';
+import { depthOf, trim } from './key.js';
 import { applied, inKeyOrder, reconciled } from './reconcile.js';
-import { fromSorted, get, iterate, set, sizeOf, type Tree, walkChanges } from './tree.js';
+import { fromSorted, get, insert, iterate, set, sizeOf, type Tree, walkChanges } from './tree.js';
 
 /**
  * A directory with all that is below it, at one revision.
@@ -69,7 +70,19 @@ export function reconcile(snapshot: Snapshot, entries: readonly Entry[], revisio
 
 /** The snapshot after an atomic batch of changes, in order; the very same where they come to nothing. O(changes · log n). */
 export function applyChanges(snapshot: Snapshot, changes: readonly Change[], revision: bigint): Snapshot {
+  const [change] = changes;
+  if (changes.length === 1 && change !== undefined && 'put' in change) return withPut(snapshot, change.put, revision);
   return successor(snapshot, applied(treeOf(snapshot), changes), revision);
+}
+
+function withPut(snapshot: Snapshot, is: Entry, revision: bigint): Snapshot {
+  const from = treeOf(snapshot);
+  let was: Entry | undefined;
+  const tree = insert(from, is, there => {
+    was = there;
+    return sameEntry(there, is);
+  });
+  return successor(snapshot, tree, revision, { from, was, is });
 }
 
 /** As {@link applyChanges}, of changes that have each key once; the rest of it would fill a small bundle. */
@@ -93,7 +106,10 @@ export function walk(
   after: Snapshot,
   visit: (previous: Entry | undefined, entry: Entry | undefined) => void,
 ): void {
-  walkChanges(before && treeOf(before), treeOf(after), visit);
+  const from = before && treeOf(before);
+  const { tree, step } = insideOf(after);
+  if (step !== undefined && step.from === from) visit(step.was, step.is);
+  else walkChanges(from, tree, visit);
 }
 
 /**
@@ -120,9 +136,18 @@ export function project(source: Snapshot, view: View, previous?: { readonly sour
   return applyChanges(previous.output, changes, source.revision);
 }
 
+/** The one put that made a snapshot of the one before it, as most of a watch are made: nobody need look for what it changed. */
+interface Step {
+  /** The tree of the one before; not that snapshot, which would hold the one before it, and so on for ever. */
+  readonly from: Tree;
+  readonly was: Entry | undefined;
+  readonly is: Entry;
+}
+
 /** What a snapshot is made of. */
 interface Inside {
   readonly tree: Tree;
+  readonly step: Step | undefined;
   /** Where diff() keeps its last answer: here and not in a WeakMap, so that both copies of the package share it. */
   changes?: unknown;
 }
@@ -133,7 +158,7 @@ const inside: unique symbol = Symbol.for('rxkv.tree.2') as never;
 
 /** What a snapshot is made of, also one that another copy of the package made; another implementation's is built. */
 export function insideOf(snapshot: Snapshot): Inside {
-  return (snapshot as { [inside]?: Inside })[inside] ?? { tree: treeOfAll(snapshot) };
+  return (snapshot as { [inside]?: Inside })[inside] ?? { tree: treeOfAll(snapshot), step: undefined };
 }
 
 export function treeOf(snapshot: Snapshot): Tree {
@@ -150,11 +175,11 @@ class TreeSnapshot implements Snapshot {
   readonly size: number;
   readonly #inside: Inside;
 
-  constructor(directory: string, revision: bigint, tree: Tree) {
+  constructor(directory: string, revision: bigint, tree: Tree, step?: Step) {
     this.directory = directory;
     this.revision = revision;
     this.size = sizeOf(tree);
-    this.#inside = { tree, changes: undefined };
+    this.#inside = { tree, step, changes: undefined };
   }
 
   // A getter of the class: nobody prints or copies the tree by accident.
@@ -206,26 +231,8 @@ class TreeSnapshot implements Snapshot {
   }
 }
 
-function successor(snapshot: Snapshot, tree: Tree, revision: bigint): Snapshot {
-  return tree === treeOf(snapshot) ? snapshot : new TreeSnapshot(snapshot.directory, revision, tree);
-}
-
-function childrenOf(tree: Tree, prefix: string): Child[] {
-  const children = new Map<string, Child>();
-  const end = prefixEnd(prefix);
-  let entries = iterate(tree, prefix, end);
-  for (let next = entries.next(); next.done !== true; next = entries.next()) {
-    const entry = next.value;
-    const slash = entry.key.indexOf('/', prefix.length);
-    const directory = slash !== -1;
-    const key = directory ? entry.key.slice(0, slash) : entry.key;
-    const name = key.slice(prefix.length);
-    children.set(name, directory ? { ...children.get(name), name, key, directory } : { name, key, directory, entry });
-    // On behind all that the directory has.
-    if (directory) entries = iterate(tree, prefixEnd(`${key}/`), end);
-  }
-  // `a-b` sorts before `a/b`, but the name `a` before the name `a-b`.
-  return [...children.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+function successor(snapshot: Snapshot, tree: Tree, revision: bigint, step?: Step): Snapshot {
+  return tree === treeOf(snapshot) ? snapshot : new TreeSnapshot(snapshot.directory, revision, tree, step);
 }
 
 function decodedNow<T>(entry: Entry, decode: Codec<T>['decode']): T {
