@@ -60,6 +60,7 @@ function unbalanced(of: Tree): string[] {
   const left = sizeOf(of.left);
   const right = sizeOf(of.right);
   const found = [...unbalanced(of.left), ...unbalanced(of.right)];
+  if (of.key !== of.entry.key) found.push(`${of.entry.key} stands as ${of.key}`);
   if (of.size !== left + right + 1) found.push(`${of.entry.key} has size ${of.size}`);
   if (left + right > 1 && Math.max(left, right) > 3 * Math.min(left, right)) found.push(`${of.entry.key} weighs ${left} and ${right}`);
   return found;

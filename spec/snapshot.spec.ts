@@ -251,7 +251,7 @@ describe('across copies and loggers', () => {
 
     expect(other.snapshotOf).not.toBe(snapshotOf);
     expect(theirs.constructor).not.toBe(snapshot().constructor);
-    expect(treeOf(theirs)).toBe((theirs as unknown as Record<symbol, { tree: unknown }>)[Symbol.for('rxkv.tree.2')]?.tree);
+    expect(treeOf(theirs)).toBe((theirs as unknown as Record<symbol, { tree: unknown }>)[Symbol.for('rxkv.tree.3')]?.tree);
     expect(treeOf(ours)?.left).toBe(treeOf(theirs)?.left);
     expect(reconcile(theirs, numbered(100), 2n)).toBe(theirs);
   });

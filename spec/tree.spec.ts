@@ -136,8 +136,9 @@ function watching(opened: () => void): (tree: Tree) => Tree {
   const made = new Map<Tree, Tree>([[undefined, undefined]]);
   const watched = (tree: Tree): Tree => {
     if (tree === undefined || made.has(tree)) return made.get(tree);
-    const { entry: own, left, right, size } = tree;
+    const { key, entry: own, left, right, size } = tree;
     const twin = {
+      key,
       entry: own,
       size,
       right: watched(right),

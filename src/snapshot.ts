@@ -154,7 +154,7 @@ interface Inside {
 
 // Not #private alone and not instanceof: a snapshot of the CommonJS copy is compared by the ESM copy's diff(). The number
 // changes with the shape of a node.
-const inside: unique symbol = Symbol.for('rxkv.tree.2') as never;
+const inside: unique symbol = Symbol.for('rxkv.tree.3') as never;
 
 /** What a snapshot is made of, also one that another copy of the package made; another implementation's is built. */
 export function insideOf(snapshot: Snapshot): Inside {

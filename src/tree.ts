@@ -7,6 +7,8 @@
 import type { Entry } from './entry.js';
 
 export interface Node {
+  /** That of the entry, which a search need not fetch for it. */
+  readonly key: string;
   readonly entry: Entry;
   readonly left: Tree;
   readonly right: Tree;
@@ -29,7 +31,7 @@ export function get(tree: Tree, key: string): Entry | undefined {
   // One comparison a level, and one at the end: most keys lie at the bottom.
   let candidate: Entry | undefined;
   for (let at = tree; at !== undefined; ) {
-    if (key < at.entry.key) {
+    if (key < at.key) {
       at = at.left;
     } else {
       candidate = at.entry;
@@ -58,12 +60,12 @@ type Same = (was: Entry, entry: Entry) => boolean;
 /** {@link insert} where there is an entry, else {@link remove}. */
 export function set(tree: Tree, key: string, entry: Entry | undefined, same: Same): Tree {
   if (tree === undefined) return entry && node(entry, undefined, undefined);
-  if (key < tree.entry.key) {
+  if (key < tree.key) {
     const left = set(tree.left, key, entry, same);
     if (left === tree.left) return tree;
     return sizeOf(left) === sizeOf(tree.left) ? alike(tree, tree.entry, left, tree.right) : balance(tree.entry, left, tree.right);
   }
-  if (key === tree.entry.key) {
+  if (key === tree.key) {
     if (entry === undefined) return glue(tree.left, tree.right);
     return same(tree.entry, entry) ? tree : alike(tree, entry, tree.left, tree.right);
   }
@@ -83,7 +85,7 @@ export function fromSorted(entries: readonly Entry[], from = 0, to: number = ent
 export function* iterate(tree: Tree, from?: string, to?: string): Generator<Entry, void, undefined> {
   const path: Node[] = [];
   for (let at = tree; at !== undefined; ) {
-    if (from !== undefined && at.entry.key < from) {
+    if (from !== undefined && at.key < from) {
       at = at.right;
     } else {
       path.push(at);
@@ -91,7 +93,7 @@ export function* iterate(tree: Tree, from?: string, to?: string): Generator<Entr
     }
   }
   for (let next = path.pop(); next !== undefined; next = path.pop()) {
-    if (to !== undefined && next.entry.key >= to) return;
+    if (to !== undefined && next.key >= to) return;
     yield next.entry;
     for (let at = next.right; at !== undefined; at = at.left) path.push(at);
   }
@@ -100,7 +102,7 @@ export function* iterate(tree: Tree, from?: string, to?: string): Generator<Entr
 /** The entries with keys below `key`, and the others, in O(log n). */
 export function split(tree: Tree, key: string): [below: Tree, others: Tree] {
   if (tree === undefined) return [undefined, undefined];
-  if (tree.entry.key < key) {
+  if (tree.key < key) {
     const [below, others] = split(tree.right, key);
     return [link(tree.entry, tree.left, below), others];
   }
@@ -137,7 +139,7 @@ export function replaceRange(tree: Tree, from: string | undefined, to: string | 
  */
 export function walkChanges(before: Tree, after: Tree, visit: Visit): boolean {
   if (before === after) return true;
-  const { key } = ((after ?? before) as Node).entry;
+  const { key } = (after ?? before) as Node;
   const { left, entry, right } = parted(before, key);
   return (
     walkChanges(left, after?.left, visit) &&
@@ -157,8 +159,8 @@ type Parts = Pick<Node, 'left' | 'right'> & { readonly entry?: Entry };
  */
 function parted(tree: Tree, key: string): Parts {
   if (tree === undefined) return nothing;
-  if (tree.entry.key === key) return tree;
-  if (key < tree.entry.key) {
+  if (tree.key === key) return tree;
+  if (key < tree.key) {
     const { left, entry, right } = parted(tree.left, key);
     return { left, entry, right: node(tree.entry, right, tree.right) };
   }
@@ -169,12 +171,12 @@ function parted(tree: Tree, key: string): Parts {
 const nothing: Parts = { left: undefined, right: undefined };
 
 function node(entry: Entry, left: Tree, right: Tree): Node {
-  return { entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
+  return { key: entry.key, entry, left, right, size: sizeOf(left) + sizeOf(right) + 1 };
 }
 
-/** A node that weighs what another does, side by side: in balance as that is, without a look at the sides. */
-function alike({ size }: Node, entry: Entry, left: Tree, right: Tree): Node {
-  return { entry, left, right, size };
+/** A node of another's key that weighs what it does, side by side: in balance as that is, without a look at the sides. */
+function alike({ key, size }: Node, entry: Entry, left: Tree, right: Tree): Node {
+  return { key, entry, left, right, size };
 }
 
 /** A node of two sides that were in balance before one of them changed by one entry. */
