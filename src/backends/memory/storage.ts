@@ -1,6 +1,6 @@
 /** Storage: the rows of one world, their indexes and their log, in the memory of this process. */
 import { type Observable, Subject } from 'rxjs';
-import type { Batch, LogRecord, Row, SessionRow, View, Write } from '../local/table.js';
+import type { Batch, Logged, LogRecord, Row, SessionRow, View, Write } from '../local/table.js';
 import { Sorted } from './sorted.js';
 
 /** Log records that are kept at least. */
@@ -20,7 +20,8 @@ export class Storage implements View {
   private readonly expiries: Sorted<Due> = new Sorted<Due>((a, b) => a.expires - b.expires || order(a.key, b.key));
   private readonly bySession: Map<string, Set<string>> = new Map();
   private readonly sessionRows: Map<string, SessionRow> = new Map();
-  private records: LogRecord[] = [];
+  /** What each revision after `compacted` changed: most are one change, and the log is most of what a write leaves to be kept. */
+  private records: (Logged | readonly Logged[])[] = [];
   private readonly commits$: Subject<Batch> = new Subject<Batch>();
 
   /** What was written, after each commit. */
@@ -30,7 +31,7 @@ export class Storage implements View {
     const batch = prepare(this);
     if (batch === undefined) return;
     for (const write of batch.writes) this.apply(write);
-    for (const record of batch.log) this.records.push(record);
+    for (const { changes } of batch.log) this.records.push(changes.length === 1 ? (changes[0] as Logged) : changes);
     this.head = batch.log.at(-1)?.revision ?? this.head;
     if (this.records.length > 2 * history) this.forget(this.records.length - history);
     this.commits$.next(batch);
@@ -52,9 +53,11 @@ export class Storage implements View {
     }
   }
 
-  log(after: number): Iterable<LogRecord> {
-    // Each record is one revision.
-    return this.records.slice(Math.max(0, after - this.compacted));
+  log(after: number): LogRecord[] {
+    const from = Math.max(after, this.compacted);
+    return this.records
+      .slice(from - this.compacted)
+      .map((changes, i) => ({ revision: from + i + 1, changes: 'length' in changes ? changes : [changes] }));
   }
 
   nextExpiry(): number | undefined {
@@ -113,7 +116,7 @@ export class Storage implements View {
   }
 
   private forget(count: number): void {
-    this.compacted = this.records[count - 1]?.revision ?? this.compacted;
+    this.compacted += count;
     this.records = this.records.slice(count);
   }
 }
