@@ -256,6 +256,15 @@ describe('across copies and loggers', () => {
     expect(reconcile(theirs, numbered(100), 2n)).toBe(theirs);
   });
 
+  test('a snapshot behind a proxy is one still', () => {
+    const before = new Proxy(snapshotOf('dir', numbered(100), 1n), {});
+    const after = applyChanges(before, [{ put: entry('dir/000099', 'new', 2n) }], 2n);
+
+    expect(before.get('dir/000001')?.key).toBe('dir/000001');
+    expect([...before]).toEqual(numbered(100));
+    expect(visits(before, after)).toEqual(['~dir/000099']);
+  });
+
   test('a fake without a tree is read by iterating it', () => {
     const fake = [entry('b'), entry('a')] as unknown as Snapshot;
 

@@ -152,8 +152,8 @@ interface Inside {
   changes?: unknown;
 }
 
-// Not #private alone and not instanceof: a snapshot of the CommonJS copy is compared by the ESM copy's diff(). The number
-// changes with the shape of a node.
+// Not #private and not instanceof: a snapshot of the CommonJS copy is compared by the ESM copy's diff(), and one behind a
+// proxy, as some state libraries put it, is still one. The number changes with the shape of a node.
 const inside: unique symbol = Symbol.for('rxkv.tree.3') as never;
 
 /** What a snapshot is made of, also one that another copy of the package made; another implementation's is built. */
@@ -173,25 +173,21 @@ class TreeSnapshot implements Snapshot {
   readonly directory: string;
   readonly revision: bigint;
   readonly size: number;
-  readonly #inside: Inside;
+  declare readonly [inside]: Inside;
 
   constructor(directory: string, revision: bigint, tree: Tree, step?: Step) {
     this.directory = directory;
     this.revision = revision;
     this.size = sizeOf(tree);
-    this.#inside = { tree, step, changes: undefined };
-  }
-
-  // A getter of the class: nobody prints or copies the tree by accident.
-  get [inside](): Inside {
-    return this.#inside;
+    // Not enumerable, so that nobody prints or copies the tree by accident.
+    Object.defineProperty(this, inside, { value: { tree, step, changes: undefined } });
   }
 
   get(key: string): Entry | undefined {
-    const exact = get(this.#inside.tree, key);
+    const exact = get(this[inside].tree, key);
     if (exact !== undefined) return exact;
     const plain = trim(key);
-    return plain === key ? undefined : get(this.#inside.tree, plain);
+    return plain === key ? undefined : get(this[inside].tree, plain);
   }
 
   has(key: string): boolean {
@@ -199,19 +195,19 @@ class TreeSnapshot implements Snapshot {
   }
 
   *keys(): IterableIterator<string> {
-    for (const { key } of iterate(this.#inside.tree)) yield key;
+    for (const { key } of iterate(this[inside].tree)) yield key;
   }
 
   entries(): IterableIterator<Entry> {
-    return iterate(this.#inside.tree);
+    return iterate(this[inside].tree);
   }
 
   [Symbol.iterator](): IterableIterator<Entry> {
-    return iterate(this.#inside.tree);
+    return iterate(this[inside].tree);
   }
 
   children(directory: string = this.directory): Child[] {
-    return childrenOf(this.#inside.tree, prefixOf(trim(directory)));
+    return childrenOf(this[inside].tree, prefixOf(trim(directory)));
   }
 
   toObject<T = string>(codec?: Codec<T>): Record<string, T> {
