@@ -4,6 +4,7 @@
  * No Set: with additions and removals in turn it makes itself a new table every few calls.
  */
 
+/** Instances of a class, for the reason that `Waiting` of coalesce.ts has. */
 export interface Member {
   /** Its place in the crowd; -1 once it has left. */
   at: number;

@@ -9,17 +9,19 @@ export interface Instant {
   readonly boot: string;
 }
 
+type Clocks = Pick<Table, 'wall' | 'monotonic' | 'boot'>;
+
 /** The moment at which each clock is first asked: most operations meet nothing that has an end, and need none. */
-export function instantOf(table: Pick<Table, 'wall' | 'monotonic' | 'boot'>): Instant {
+export function instantOf(table: Clocks): Instant {
   return new Moment(table);
 }
 
 class Moment implements Instant {
-  private readonly table: Pick<Table, 'wall' | 'monotonic' | 'boot'>;
+  private readonly table: Clocks;
   private askedWall: number | undefined;
   private askedMonotonic: number | undefined;
 
-  constructor(table: Pick<Table, 'wall' | 'monotonic' | 'boot'>) {
+  constructor(table: Clocks) {
     this.table = table;
   }
 

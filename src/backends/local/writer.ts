@@ -4,6 +4,7 @@ import { Draft, type Step } from './draft.js';
 import { instantOf } from './row.js';
 import type { Batch, Table, View } from './table.js';
 
+/** A class, for the reason that `Waiting` of coalesce.ts has. */
 class Queued {
   readonly step: Step<unknown>;
   /** Nobody waits for it any more. */
